@@ -1,0 +1,311 @@
+//! Everything that can be asked of the hypervisor: the vSphere port. Source: vm-lifecycle §18, vsphere §4.
+//!
+//! One variant is one call of the vSphere API, but for the reads: what a vCenter answers in two or three property retrievals
+//! (a VM with its tasks and the way up through the inventory) is one operation here, since a pass needs it as a whole. The
+//! name that a timeline prints is the API's ([`Operation::method`]); the arguments are printed under the API's names.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::spec::ConfigSpec;
+use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
+
+/// A call on the hypervisor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Operation {
+    /// `RetrieveServiceContent`: which vCenter it is. Answers [`super::Reply::About`].
+    About {},
+    /// `SearchIndex.FindAllByUuid` by instance UUID, in the datacenter. Answers [`super::Reply::Found`].
+    #[serde(rename_all = "camelCase")]
+    FindAllByUuid {
+        /// The instance UUID.
+        uuid: Arc<str>,
+    },
+    /// `RetrievePropertiesEx` of a VM: everything of vsphere §6.1 with the tasks' infos and the way up through the inventory. Answers
+    /// [`super::Reply::Vm`], or fault `ManagedObjectNotFound`.
+    RetrieveVm {
+        /// The VM.
+        vm: VmId,
+    },
+    /// The least `summary.hardware.cpuMhz` of a cluster's hosts. Answers [`super::Reply::Clock`].
+    MinClusterCpu {
+        /// The cluster.
+        cluster: ClusterId,
+    },
+    /// `SearchIndex.FindChild` below a pool. Answers [`super::Reply::Child`].
+    FindChildPool {
+        /// The pool above.
+        entity: PoolId,
+        /// The child's name.
+        name: Arc<str>,
+    },
+    /// `SearchIndex.FindChild` below a folder. Answers [`super::Reply::Child`].
+    FindChildFolder {
+        /// The folder above.
+        entity: FolderId,
+        /// The child's name.
+        name: Arc<str>,
+    },
+    /// `ClusterComputeResource.PlaceVm` for a VM that is to be created. Answers [`super::Reply::Placements`] with one entry.
+    #[serde(rename_all = "camelCase")]
+    PlaceVm {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The VM.
+        config_spec: Arc<ConfigSpec>,
+    },
+    /// `Folder.PlaceVmsXCluster` on the root folder. Answers [`super::Reply::Placements`] in the order of the request.
+    PlaceVmsXCluster(PlaceVmsXCluster),
+    /// The content library's deploy of an OVF item (REST). Answers [`super::Reply::Created`].
+    #[serde(rename = "deployLibraryItem")]
+    DeployLibraryItem(DeployLibraryItem),
+    /// `Folder.CreateVM_Task`. Answers [`super::Reply::Created`].
+    CreateVm {
+        /// The folder.
+        folder: FolderId,
+        /// The VM.
+        config: Arc<ConfigSpec>,
+        /// The pool.
+        pool: PoolId,
+        /// The host, if one is wanted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        host: Option<HostId>,
+    },
+    /// `ReconfigVM_Task`.
+    ReconfigVm {
+        /// The VM.
+        vm: VmId,
+        /// What is to change.
+        spec: Arc<ConfigSpec>,
+    },
+    /// `UpgradeVM_Task`.
+    UpgradeVm {
+        /// The VM.
+        vm: VmId,
+        /// The hardware version, `vmx-21`.
+        version: Arc<str>,
+    },
+    /// `CustomizeVM_Task`.
+    CustomizeVm {
+        /// The VM.
+        vm: VmId,
+        /// The customization, in the API's JSON.
+        spec: Arc<Value>,
+    },
+    /// `PowerOnVM_Task`: switches on, or resumes.
+    PowerOnVm {
+        /// The VM.
+        vm: VmId,
+        /// The host, if one is wanted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        host: Option<HostId>,
+    },
+    /// `PowerOffVM_Task`.
+    PowerOffVm {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `SuspendVM_Task`.
+    SuspendVm {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `ResetVM_Task`.
+    ResetVm {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `ShutdownGuest`: returns before the guest has done anything.
+    ShutdownGuest {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `StandbyGuest`: returns before the guest has done anything.
+    StandbyGuest {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `RebootGuest`: returns before the guest has done anything.
+    RebootGuest {
+        /// The VM.
+        vm: VmId,
+    },
+    /// `Destroy_Task`: deletes the VM and its files.
+    DestroyVm {
+        /// The VM.
+        vm: VmId,
+    },
+}
+
+/// `PlaceVmsXClusterSpec`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceVmsXCluster {
+    /// The pools that are offered; one for each cluster.
+    pub resource_pools: Vec<PoolId>,
+    /// The VMs.
+    pub vm_placement_specs: Vec<Arc<ConfigSpec>>,
+    /// Whether a host is to be named.
+    pub host_recomm_required: bool,
+    /// Whether datastores are to be named.
+    pub datastore_recomm_required: bool,
+}
+
+/// The deploy of a content library's OVF item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeployLibraryItem {
+    /// The library item's id.
+    pub item: Arc<str>,
+    /// The VM's name.
+    pub name: Arc<str>,
+    /// The pool.
+    pub resource_pool_id: PoolId,
+    /// The folder.
+    pub folder_id: FolderId,
+    /// The host, if one is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<HostId>,
+    /// The storage policy of the VM's home and disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_profile_id: Option<Arc<str>>,
+    /// The datastore, if one is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_datastore_id: Option<DatastoreId>,
+    /// The VM.
+    pub vm_config_spec: Arc<ConfigSpec>,
+}
+
+impl Operation {
+    /// The method's name in the vSphere API, as timelines print it.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::About {} => "RetrieveServiceContent",
+            Self::FindAllByUuid { .. } => "FindAllByUuid",
+            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } => "RetrievePropertiesEx",
+            Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
+            Self::PlaceVm { .. } => "PlaceVm",
+            Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
+            Self::DeployLibraryItem(_) => "deployLibraryItem",
+            Self::CreateVm { .. } => "CreateVM_Task",
+            Self::ReconfigVm { .. } => "ReconfigVM_Task",
+            Self::UpgradeVm { .. } => "UpgradeVM_Task",
+            Self::CustomizeVm { .. } => "CustomizeVM_Task",
+            Self::PowerOnVm { .. } => "PowerOnVM_Task",
+            Self::PowerOffVm { .. } => "PowerOffVM_Task",
+            Self::SuspendVm { .. } => "SuspendVM_Task",
+            Self::ResetVm { .. } => "ResetVM_Task",
+            Self::ShutdownGuest { .. } => "ShutdownGuest",
+            Self::StandbyGuest { .. } => "StandbyGuest",
+            Self::RebootGuest { .. } => "RebootGuest",
+            Self::DestroyVm { .. } => "Destroy_Task",
+        }
+    }
+
+    /// Whether the call changes anything in vSphere.
+    #[must_use]
+    pub fn mutates(&self) -> bool {
+        !matches!(
+            self,
+            Self::About {}
+                | Self::FindAllByUuid { .. }
+                | Self::RetrieveVm { .. }
+                | Self::MinClusterCpu { .. }
+                | Self::FindChildPool { .. }
+                | Self::FindChildFolder { .. }
+                | Self::PlaceVm { .. }
+                | Self::PlaceVmsXCluster(_)
+        )
+    }
+
+    /// The VM that it is about, if it is about an existing one.
+    #[must_use]
+    pub fn vm(&self) -> Option<&VmId> {
+        match self {
+            Self::RetrieveVm { vm }
+            | Self::ReconfigVm { vm, .. }
+            | Self::UpgradeVm { vm, .. }
+            | Self::CustomizeVm { vm, .. }
+            | Self::PowerOnVm { vm, .. }
+            | Self::PowerOffVm { vm }
+            | Self::SuspendVm { vm }
+            | Self::ResetVm { vm }
+            | Self::ShutdownGuest { vm }
+            | Self::StandbyGuest { vm }
+            | Self::RebootGuest { vm }
+            | Self::DestroyVm { vm } => Some(vm),
+            _ => None,
+        }
+    }
+
+    /// The method's arguments under their names of the API, for timelines.
+    #[must_use]
+    pub fn arguments(&self) -> Value {
+        serde_json::to_value(self).expect("operations have string keys and finite numbers")
+    }
+}
+
+/// The method, and the VM that it is about.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.vm() {
+            Some(vm) => write!(f, "{} {vm}", self.method()),
+            None => f.write_str(self.method()),
+        }
+    }
+}
+
+/// Every method that the operator may call, by the API's name. Fault rules and timings name these.
+pub const METHODS: &[&str] = &[
+    "RetrieveServiceContent",
+    "FindAllByUuid",
+    "RetrievePropertiesEx",
+    "FindChild",
+    "PlaceVm",
+    "PlaceVmsXCluster",
+    "deployLibraryItem",
+    "CreateVM_Task",
+    "CloneVM_Task",
+    "ReconfigVM_Task",
+    "UpgradeVM_Task",
+    "CustomizeVM_Task",
+    "PowerOnVM_Task",
+    "PowerOffVM_Task",
+    "SuspendVM_Task",
+    "ResetVM_Task",
+    "ShutdownGuest",
+    "StandbyGuest",
+    "RebootGuest",
+    "Destroy_Task",
+    "RelocateVM_Task",
+    "CreateSnapshotEx_Task",
+    "RevertToSnapshot_Task",
+    "RemoveSnapshot_Task",
+    "PromoteDisks_Task",
+    "CancelTask",
+    "InvokeFSR_Task",
+    "CopyVirtualDisk_Task",
+    "CopyDatastoreFile_Task",
+    "MakeDirectory",
+    "CreateDirectory",
+    "DeleteDirectory",
+    "DeleteDatastoreFile_Task",
+    "CreateFolder",
+    "CreateResourcePool",
+    "UpdateConfig",
+    "ListKmipServers",
+    "RetrieveKmipServersStatus_Task",
+    "QueryCryptoKeyStatus",
+    "GetDefaultKmsCluster",
+    "GenerateKey",
+    "EnterMaintenanceMode_Task",
+    "ExitMaintenanceMode_Task",
+    "ReconfigureComputeResource_Task",
+    "AttachTag",
+    "DetachTag",
+];
