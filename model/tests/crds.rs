@@ -10,17 +10,35 @@ use std::path::{Path, PathBuf};
 use kube::{CustomResourceExt, Resource};
 use schemars::JsonSchema;
 use serde_json::Value;
+use vmtwin_model::kube::availability_zone::AvailabilityZone;
+use vmtwin_model::kube::capabilities::Capabilities;
+use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
+use vmtwin_model::kube::cns_node_vm_attachment::CnsNodeVmAttachment;
+use vmtwin_model::kube::cns_node_vm_batch_attachment::CnsNodeVMBatchAttachment;
+use vmtwin_model::kube::cns_register_volume::CnsRegisterVolume;
+use vmtwin_model::kube::compute_policy::ComputePolicy;
+use vmtwin_model::kube::controlled_rebalancing_policy::ControlledRebalancingPolicy;
+use vmtwin_model::kube::encryption_class::EncryptionClass;
+use vmtwin_model::kube::network_interface::NetworkInterface;
+use vmtwin_model::kube::network_settings::NetworkSettings;
+use vmtwin_model::kube::policy_evaluation::PolicyEvaluation;
+use vmtwin_model::kube::required_during_execution_vm_placement_policy::RequiredDuringExecutionVMPlacementPolicy;
 use vmtwin_model::kube::schema::object_schema;
-use vmtwin_model::kube::{
-    availability_zone::AvailabilityZone, cluster_virtual_machine_image::ClusterVirtualMachineImage,
-    cns_node_vm_attachment::CnsNodeVmAttachment, compute_policy::ComputePolicy, encryption_class::EncryptionClass,
-    network_interface::NetworkInterface, policy_evaluation::PolicyEvaluation, storage_policy::StoragePolicy,
-    storage_policy_quota::StoragePolicyQuota, storage_policy_usage::StoragePolicyUsage, tag_policy::TagPolicy,
-    virtual_machine::VirtualMachine, virtual_machine_class::VirtualMachineClass,
-    virtual_machine_class_instance::VirtualMachineClassInstance, virtual_machine_group::VirtualMachineGroup,
-    virtual_machine_image::VirtualMachineImage, virtual_machine_image_cache::VirtualMachineImageCache,
-    virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy, virtual_machine_snapshot::VirtualMachineSnapshot, zone::Zone,
-};
+use vmtwin_model::kube::storage_policy::StoragePolicy;
+use vmtwin_model::kube::storage_policy_quota::StoragePolicyQuota;
+use vmtwin_model::kube::storage_policy_usage::StoragePolicyUsage;
+use vmtwin_model::kube::tag_policy::TagPolicy;
+use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
+use vmtwin_model::kube::virtual_machine_class_instance::VirtualMachineClassInstance;
+use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
+use vmtwin_model::kube::virtual_machine_image::VirtualMachineImage;
+use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
+use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
+use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
+use vmtwin_model::kube::vsphere_zone::VSphereZone;
+use vmtwin_model::kube::workload_network_configuration::WorkloadNetworkConfiguration;
+use vmtwin_model::kube::zone::Zone;
 
 /// A difference that is meant.
 struct Deliberate {
@@ -32,11 +50,11 @@ struct Deliberate {
     reason: &'static str,
 }
 
-const DELIBERATE: &[Deliberate] = &[Deliberate {
-    path: "NetworkInterface",
-    keyword: "subresources",
-    reason: "its status is written apart, like that of every other kind",
-}];
+const DELIBERATE: &[Deliberate] = &[
+    Deliberate { path: "Capabilities", keyword: "required", reason: "for every kind an absent spec is an empty one" },
+    Deliberate { path: "NetworkInterface", keyword: "subresources", reason: "its status is written apart, like that of every other kind" },
+    Deliberate { path: "WorkloadNetworkConfiguration", keyword: "required", reason: "for every kind an absent spec is an empty one" },
+];
 
 /// Keywords whose values are compared as they stand.
 const KEYWORDS: &[&str] = &[
@@ -109,12 +127,18 @@ fn every_kind_has_the_structure_of_its_public_definition() {
     let folder = folder.join("crds");
     let mut findings = Findings::default();
     check::<AvailabilityZone>(&folder, &mut findings);
+    check::<Capabilities>(&folder, &mut findings);
     check::<ClusterVirtualMachineImage>(&folder, &mut findings);
     check::<CnsNodeVmAttachment>(&folder, &mut findings);
+    check::<CnsNodeVMBatchAttachment>(&folder, &mut findings);
+    check::<CnsRegisterVolume>(&folder, &mut findings);
     check::<ComputePolicy>(&folder, &mut findings);
+    check::<ControlledRebalancingPolicy>(&folder, &mut findings);
     check::<EncryptionClass>(&folder, &mut findings);
     check::<NetworkInterface>(&folder, &mut findings);
+    check::<NetworkSettings>(&folder, &mut findings);
     check::<PolicyEvaluation>(&folder, &mut findings);
+    check::<RequiredDuringExecutionVMPlacementPolicy>(&folder, &mut findings);
     check::<StoragePolicy>(&folder, &mut findings);
     check::<StoragePolicyQuota>(&folder, &mut findings);
     check::<StoragePolicyUsage>(&folder, &mut findings);
@@ -127,6 +151,8 @@ fn every_kind_has_the_structure_of_its_public_definition() {
     check::<VirtualMachineImageCache>(&folder, &mut findings);
     check::<VirtualMachineSetResourcePolicy>(&folder, &mut findings);
     check::<VirtualMachineSnapshot>(&folder, &mut findings);
+    check::<VSphereZone>(&folder, &mut findings);
+    check::<WorkloadNetworkConfiguration>(&folder, &mut findings);
     check::<Zone>(&folder, &mut findings);
 
     let stale = DELIBERATE.iter().enumerate().filter(|(index, _)| !findings.met.contains(index));

@@ -22,7 +22,7 @@ use crate::kube::content_library_item::{ContentLibraryItemSpec, ContentLibraryIt
     derive = "PartialEq",
     printcolumn = r#"{"name": "vSphereName", "type": "string", "jsonPath": ".status.name"}"#,
     printcolumn = r#"{"name": "Type", "type": "string", "jsonPath": ".status.type"}"#,
-    printcolumn = r#"{"name": "Ready", "type": "boolean", "jsonPath": ".status.ready"}"#
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(.type=='Ready')].status"}"#
 )]
 #[serde(transparent)]
 pub struct ClusterContentLibraryItemSpec(pub ContentLibraryItemSpec);

@@ -21,8 +21,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct CnsNodeVmAttachmentSpec {
     /// The VM's BIOS UUID.
+    #[serde(default)]
+    #[schemars(!default)]
     pub nodeuuid: String,
     /// The PersistentVolumeClaim's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub volumename: String,
 }
 
@@ -31,6 +35,8 @@ pub struct CnsNodeVmAttachmentSpec {
 #[serde(rename_all = "camelCase")]
 pub struct CnsNodeVmAttachmentStatus {
     /// Whether the disk hangs on the VM.
+    #[serde(default)]
+    #[schemars(!default)]
     pub attached: bool,
     /// Why it does not.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -34,7 +34,7 @@ pub struct ComputePolicySpec {
     #[schemars(extend("default" = "Mandatory"))]
     pub enforcement_mode: Option<EnforcementMode>,
     /// What it applies to; absent: anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
     pub match_: Option<MatchSpec>,
     /// The policy's id in vSphere.
     #[serde(rename = "policyID", default, skip_serializing_if = "String::is_empty")]
@@ -53,7 +53,7 @@ pub struct MatchSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<MatchImage>,
     /// Nested matches, a list of the same shape.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
     pub match_: Option<Value>,
     /// How the parts are joined.

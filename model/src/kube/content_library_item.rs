@@ -24,11 +24,13 @@ use crate::units::Bytes;
     derive = "PartialEq",
     printcolumn = r#"{"name": "vSphereName", "type": "string", "jsonPath": ".status.name"}"#,
     printcolumn = r#"{"name": "Type", "type": "string", "jsonPath": ".status.type"}"#,
-    printcolumn = r#"{"name": "Ready", "type": "boolean", "jsonPath": ".status.ready"}"#
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(.type=='Ready')].status"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ContentLibraryItemSpec {
     /// The item's id in vCenter.
+    #[serde(default)]
+    #[schemars(!default)]
     pub uuid: String,
 }
 
@@ -56,13 +58,10 @@ pub struct ContentLibraryItemStatus {
     pub type_: Option<ContentLibraryItemType>,
     /// What its files take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<Bytes>,
+    pub size_in_bytes: Option<Bytes>,
     /// Whether its files are in the library, or only their names.
     #[serde(default, skip_serializing_if = "crate::kube::schema::is_zero")]
     pub cached: bool,
-    /// Whether it can be used.
-    #[serde(default, skip_serializing_if = "crate::kube::schema::is_zero")]
-    pub ready: bool,
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Timestamp>,
@@ -86,10 +85,12 @@ pub struct ContentLibraryItemStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ContentLibraryReference {
     /// The object's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
-    /// Its namespace; empty for a library of cluster scope.
+    /// `ContentLibrary` or `ClusterContentLibrary`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
+    pub kind: String,
 }
 
 /// A file of an item.
@@ -97,10 +98,14 @@ pub struct ContentLibraryReference {
 #[serde(rename_all = "camelCase")]
 pub struct ContentLibraryItemFile {
     /// Its name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<Bytes>,
+    pub size_in_bytes: Option<Bytes>,
+    /// Counts its copies.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// Whether it is in the library, or only its name.
     #[serde(default, skip_serializing_if = "crate::kube::schema::is_zero")]
     pub cached: bool,

@@ -25,6 +25,8 @@ pub struct EncryptionClassSpec {
     #[serde(rename = "keyID", default, skip_serializing_if = "String::is_empty")]
     pub key_id: String,
     /// The provider.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key_provider: String,
 }
 

@@ -18,9 +18,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct NetworkSpec {
     /// `vsphere-distributed` or `nsx-t`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: String,
     /// The provider's own object.
+    #[serde(default)]
+    #[schemars(!default)]
     pub provider_ref: NetworkProviderRef,
     /// DNS servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,10 +41,16 @@ pub struct NetworkSpec {
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProviderRef {
     /// Its group.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_group: String,
     /// Its kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// Its name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// Its namespace; empty for an object of cluster scope.
     #[serde(default, skip_serializing_if = "String::is_empty")]

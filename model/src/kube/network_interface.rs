@@ -37,7 +37,7 @@ pub struct NetworkInterfaceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<NetworkProviderRef>,
     /// The adapter's type, e.g. `vmxnet3`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub type_: String,
 }
 
@@ -46,6 +46,8 @@ pub struct NetworkInterfaceSpec {
 #[serde(rename_all = "camelCase")]
 pub struct PortAllocation {
     /// The host.
+    #[serde(default)]
+    #[schemars(!default)]
     pub node_name: String,
 }
 
@@ -54,13 +56,19 @@ pub struct PortAllocation {
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProviderRef {
     /// Its group.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_group: String,
     /// Its version.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub api_version: String,
     /// Its kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// Its name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -115,15 +123,23 @@ pub struct NetworkInterfaceStatus {
 #[serde(rename_all = "camelCase")]
 pub struct IpConfig {
     /// The gateway.
+    #[serde(default)]
+    #[schemars(!default)]
     pub gateway: String,
     /// The address.
+    #[serde(default)]
+    #[schemars(!default)]
     pub ip: String,
     /// `IPv4` or `IPv6`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub ip_family: String,
     /// The prefix length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "maximum" = 128))]
     pub prefix: Option<i32>,
     /// The mask, IPv4.
+    #[serde(default)]
+    #[schemars(!default)]
     pub subnet_mask: String,
 }

@@ -112,10 +112,16 @@ pub struct PolicyEvaluationStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyEvaluationResult {
     /// Group and version of the policy.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_version: String,
     /// The policy's kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// The policy's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// The policy's generation that was used.
     #[serde(default, skip_serializing_if = "crate::kube::schema::is_zero")]

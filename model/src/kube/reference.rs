@@ -9,10 +9,16 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct LocalObjectRef {
     /// Group and version of the object, e.g. `vmoperator.vmware.com/v1alpha5`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_version: String,
     /// The object's kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// The object's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -27,6 +33,8 @@ pub struct PartialObjectRef {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// The object's name; empty stands for the namespace's default object of that kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -35,8 +43,12 @@ pub struct PartialObjectRef {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeySelector {
     /// The key whose value is wanted.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key: String,
     /// The Secret's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -57,6 +69,8 @@ pub struct ValueOrSecretKeySelector {
 #[serde(rename_all = "camelCase")]
 pub struct KeyValueOrSecretKeySelectorPair {
     /// The key, unique in its list.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key: String,
     /// The value; absent means the key alone is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +82,8 @@ pub struct KeyValueOrSecretKeySelectorPair {
 #[serde(rename_all = "camelCase")]
 pub struct KeyValuePair {
     /// The key.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key: String,
     /// The value; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]

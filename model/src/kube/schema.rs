@@ -1,6 +1,10 @@
 //! From a Rust type to the structural schema that a CustomResourceDefinition would carry: references written out,
 //! optional fields without `null`, enums of words and quantities as Kubernetes has them. It only rewrites;
 //! validating, defaulting and pruning by the schema are the API server's.
+//!
+//! A field that the definition requires has `#[serde(default)] #[schemars(!default)]`: the schema asks for it, while
+//! reading takes its absence for the empty value, as Go does. So an object that went past the schema is still judged
+//! by admission rather than by serde.
 
 use kube::Resource;
 use schemars::generate::SchemaSettings;
@@ -34,7 +38,12 @@ where
     properties.insert("metadata".to_owned(), json!({"type": "object"}));
     properties.extend(fields);
     schema.insert("properties".to_owned(), Value::Object(properties));
-    schema.remove("required");
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| name != "spec");
+        if required.is_empty() {
+            schema.remove("required");
+        }
+    }
     Value::Object(schema)
 }
 

@@ -22,6 +22,8 @@ use crate::kube::choice::choice;
 #[serde(rename_all = "camelCase")]
 pub struct StoragePolicySpec {
     /// The policy's id in vSphere.
+    #[serde(default)]
+    #[schemars(!default)]
     pub id: String,
 }
 
@@ -32,7 +34,7 @@ pub struct StoragePolicyStatus {
     /// The datastores that comply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datastores: Vec<StoragePolicyDatastore>,
-    /// The format of its disks, e.g. `native_512`.
+    /// The sector format of its disks, `512N` or `4K`; empty leaves it to the datastore.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub disk_format: String,
     /// How its disks are provisioned.
@@ -54,9 +56,11 @@ pub struct StoragePolicyStatus {
 #[serde(rename_all = "camelCase")]
 pub struct StoragePolicyDatastore {
     /// Its id.
+    #[serde(default)]
+    #[schemars(!default)]
     pub id: ManagedObjectId,
     /// Its kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<DatastoreType>,
 }
 
@@ -65,7 +69,8 @@ pub struct StoragePolicyDatastore {
 #[serde(rename_all = "camelCase")]
 pub struct ManagedObjectId {
     /// Its id, `datastore-…`.
-    #[serde(rename = "objectID")]
+    #[serde(rename = "objectID", default)]
+    #[schemars(!default)]
     pub object_id: String,
     /// Its server's id.
     #[serde(rename = "serverID", default, skip_serializing_if = "String::is_empty")]

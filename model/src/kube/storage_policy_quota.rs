@@ -26,7 +26,8 @@ pub struct StoragePolicyQuotaSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Quantity>,
     /// The policy's id in vSphere.
-    #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = [{"message": "StoragePolicyId is immutable", "rule": "self == oldSelf"}]))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 128, "x-kubernetes-validations" = [{"message": "StoragePolicyId is immutable", "rule": "self == oldSelf"}]))]
     pub storage_policy_id: String,
 }
 
@@ -47,7 +48,8 @@ pub struct StoragePolicyQuotaStatus {
 #[serde(rename_all = "camelCase")]
 pub struct QuotaUsageByExtension {
     /// The reporter.
-    #[schemars(extend("maxLength" = 64))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 64))]
     pub extension_name: String,
     /// By storage class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -62,7 +64,8 @@ pub struct QuotaUsageByStorageClass {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sc_quota_usage: Option<QuotaUsage>,
     /// The StorageClass.
-    #[schemars(extend("maxLength" = 64))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 64))]
     pub storage_class_name: String,
 }
 

@@ -29,20 +29,24 @@ pub struct StoragePolicyUsageSpec {
     #[schemars(extend("x-kubernetes-validations" = [{"message": "ResourceAPIgroup is immutable", "rule": "self == oldSelf"}]))]
     pub resource_api_group: String,
     /// The reporter.
-    #[schemars(extend("x-kubernetes-validations" = [{"message": "ResourceExtensionName is immutable", "rule": "self == oldSelf"}]))]
+    #[serde(default)]
+    #[schemars(!default, extend("x-kubernetes-validations" = [{"message": "ResourceExtensionName is immutable", "rule": "self == oldSelf"}]))]
     pub resource_extension_name: String,
     /// The reporter's namespace.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(extend("x-kubernetes-validations" = [{"message": "ResourceExtensionNamespace is immutable", "rule": "self == oldSelf"}]))]
     pub resource_extension_namespace: String,
     /// The kind.
-    #[schemars(extend("maxLength" = 64, "x-kubernetes-validations" = [{"message": "ResourceKind is immutable", "rule": "self == oldSelf"}]))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 64, "x-kubernetes-validations" = [{"message": "ResourceKind is immutable", "rule": "self == oldSelf"}]))]
     pub resource_kind: String,
     /// The StorageClass.
-    #[schemars(extend("maxLength" = 64, "x-kubernetes-validations" = [{"message": "StorageClassName is immutable", "rule": "self == oldSelf"}]))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 64, "x-kubernetes-validations" = [{"message": "StorageClassName is immutable", "rule": "self == oldSelf"}]))]
     pub storage_class_name: String,
     /// The policy's id in vSphere.
-    #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = [{"message": "StoragePolicyId is immutable", "rule": "self == oldSelf"}]))]
+    #[serde(default)]
+    #[schemars(!default, extend("maxLength" = 128, "x-kubernetes-validations" = [{"message": "StoragePolicyId is immutable", "rule": "self == oldSelf"}]))]
     pub storage_policy_id: String,
 }
 

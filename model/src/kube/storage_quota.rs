@@ -45,6 +45,8 @@ pub struct StorageQuotaStatus {
 #[serde(rename_all = "camelCase")]
 pub struct QuotaUsageByPolicy {
     /// The policy's id in vSphere.
+    #[serde(default)]
+    #[schemars(!default)]
     pub storage_policy_id: String,
     /// The amounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]

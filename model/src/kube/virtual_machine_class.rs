@@ -88,10 +88,12 @@ pub struct DynamicDirectPathIoDevice {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub custom_label: String,
     /// The PCI device id.
-    #[serde(rename = "deviceID")]
+    #[serde(rename = "deviceID", default)]
+    #[schemars(!default)]
     pub device_id: i64,
     /// The PCI vendor id.
-    #[serde(rename = "vendorID")]
+    #[serde(rename = "vendorID", default)]
+    #[schemars(!default)]
     pub vendor_id: i64,
 }
 
@@ -100,6 +102,8 @@ pub struct DynamicDirectPathIoDevice {
 #[serde(rename_all = "camelCase")]
 pub struct VgpuDevice {
     /// Its profile, e.g. `grid_v100-4q`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub profile_name: String,
 }
 
@@ -120,6 +124,8 @@ pub struct InstanceStorage {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStorageVolume {
     /// Its size in bytes.
+    #[serde(default)]
+    #[schemars(!default)]
     pub size: Quantity,
 }
 
@@ -148,7 +154,7 @@ pub struct ClassResources {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceSpec {
-    /// CPU in Hz, as a quantity: `2G` is 2,000 MHz.
+    /// CPU in processors, `1500m` is one and a half; a processor is worth the clock of the cluster's slowest host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Quantity>,
     /// Memory in bytes.

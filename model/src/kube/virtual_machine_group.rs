@@ -67,6 +67,8 @@ pub struct GroupMember {
     #[schemars(extend("default" = "VirtualMachine"))]
     pub kind: Option<MemberKind>,
     /// Its name, in the group's namespace.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -94,8 +96,12 @@ pub struct GroupMemberStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What it is.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: MemberKind,
     /// Its name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// Where it is to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +143,8 @@ pub struct GroupPlacementDatastoreStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// The datastore's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// The disk formats it can hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -79,7 +79,7 @@ pub struct VirtualMachineImageStatus {
     #[serde(rename = "providerItemID", default, skip_serializing_if = "String::is_empty")]
     pub provider_item_id: String,
     /// `OVF` or `ISO`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub type_: String,
     /// VMware's own OVF properties.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,7 +94,7 @@ pub struct ImageOsInfo {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// vSphere's guest identifier.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub type_: String,
     /// Its version.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -127,8 +127,12 @@ pub struct OvfProperty {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Its key.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key: String,
     /// Its OVF type, e.g. `string`.
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: String,
 }
 
@@ -146,6 +150,8 @@ pub struct ImageDiskInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Bytes>,
     /// Its name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// What it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,8 @@ pub struct VirtualMachineImageCacheSpec {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["datacenterID", "datastoreID", "profileID"]))]
     pub locations: Vec<ImageCacheLocationSpec>,
     /// The library item.
-    #[serde(rename = "providerID")]
+    #[serde(rename = "providerID", default)]
+    #[schemars(!default)]
     pub provider_id: String,
     /// The version of its content.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -43,16 +44,16 @@ pub struct VirtualMachineImageCacheSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ImageCacheLocationSpec {
     /// The datacenter.
-    #[serde(rename = "datacenterID")]
-    #[schemars(extend("minLength" = 1))]
+    #[serde(rename = "datacenterID", default)]
+    #[schemars(!default, extend("minLength" = 1))]
     pub datacenter_id: String,
     /// The datastore.
-    #[serde(rename = "datastoreID")]
-    #[schemars(extend("minLength" = 1))]
+    #[serde(rename = "datastoreID", default)]
+    #[schemars(!default, extend("minLength" = 1))]
     pub datastore_id: String,
     /// The storage profile.
-    #[serde(rename = "profileID")]
-    #[schemars(extend("minLength" = 1))]
+    #[serde(rename = "profileID", default)]
+    #[schemars(!default, extend("minLength" = 1))]
     pub profile_id: String,
 }
 
@@ -92,17 +93,20 @@ pub struct ImageCacheLocationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The datacenter.
-    #[serde(rename = "datacenterID")]
+    #[serde(rename = "datacenterID", default)]
+    #[schemars(!default)]
     pub datacenter_id: String,
     /// The datastore.
-    #[serde(rename = "datastoreID")]
+    #[serde(rename = "datastoreID", default)]
+    #[schemars(!default)]
     pub datastore_id: String,
     /// The files copied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id", "type"]))]
     pub files: Vec<ImageCacheFileStatus>,
     /// The storage profile.
-    #[serde(rename = "profileID")]
+    #[serde(rename = "profileID", default)]
+    #[schemars(!default)]
     pub profile_id: String,
 }
 
@@ -114,11 +118,15 @@ pub struct ImageCacheFileStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_type: Option<VolumeType>,
     /// Its path on the datastore, or the disk's id.
+    #[serde(default)]
+    #[schemars(!default)]
     pub id: String,
     /// Its name in the image.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What it is.
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: ImageCacheFileType,
 }
 

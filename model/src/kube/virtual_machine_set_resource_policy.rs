@@ -63,12 +63,16 @@ pub struct VirtualMachineSetResourcePolicyStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterModuleStatus {
     /// Its cluster.
-    #[serde(rename = "clusterMoID")]
+    #[serde(rename = "clusterMoID", default)]
+    #[schemars(!default)]
     pub cluster_mo_id: String,
     /// Its name in the spec.
+    #[serde(default)]
+    #[schemars(!default)]
     pub group_name: String,
     /// Its id.
-    #[serde(rename = "moduleUUID")]
+    #[serde(rename = "moduleUUID", default)]
+    #[schemars(!default)]
     pub module_uuid: String,
 }
 
@@ -77,9 +81,11 @@ pub struct ClusterModuleStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ResourcePoolStatus {
     /// Its id.
-    #[serde(rename = "childResourcePoolMoID")]
+    #[serde(rename = "childResourcePoolMoID", default)]
+    #[schemars(!default)]
     pub child_resource_pool_mo_id: String,
     /// Its cluster.
-    #[serde(rename = "clusterMoID")]
+    #[serde(rename = "clusterMoID", default)]
+    #[schemars(!default)]
     pub cluster_mo_id: String,
 }

@@ -89,8 +89,12 @@ pub struct SnapshotStorageStatus {
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotStorageRequested {
     /// The StorageClass.
+    #[serde(default)]
+    #[schemars(!default)]
     pub storage_class: String,
     /// The amount.
+    #[serde(default)]
+    #[schemars(!default)]
     pub total: Bytes,
 }
 
@@ -99,9 +103,12 @@ pub struct SnapshotStorageRequested {
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotReference {
     /// The object's name, or vSphere's for one without an object.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// Whether there is an object for it.
-    #[schemars(extend("default" = "Managed"))]
+    #[serde(rename = "type", default)]
+    #[schemars(!default, extend("default" = "Managed"))]
     pub type_: SnapshotReferenceType,
 }
 

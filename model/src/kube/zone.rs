@@ -26,6 +26,8 @@ pub struct ZoneSpec {
     #[serde(rename = "allowedClusterComputeResourceMoIDs", default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_cluster_compute_resource_mo_ids: Vec<String>,
     /// The AvailabilityZone behind it.
+    #[serde(default)]
+    #[schemars(!default)]
     pub availability_zone_reference: AvailabilityZoneReference,
     /// Bounds on CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,8 +60,12 @@ pub struct ZoneSpec {
 #[serde(rename_all = "camelCase")]
 pub struct AvailabilityZoneReference {
     /// Group and version.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_version: String,
     /// The name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -78,7 +84,7 @@ pub struct ZoneEntityInfo {
     pub pool_mo_ids: Vec<String>,
 }
 
-/// Bounds on a resource: CPU in Hz, memory in bytes.
+/// Bounds on a resource, as quantities.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ZoneResource {
@@ -95,8 +101,12 @@ pub struct ZoneResource {
 #[serde(rename_all = "camelCase")]
 pub struct VirtualMachineReservation {
     /// For how many.
+    #[serde(default)]
+    #[schemars(!default)]
     pub count: i64,
     /// The class.
+    #[serde(default)]
+    #[schemars(!default)]
     pub reserved_vm_class: String,
 }
 

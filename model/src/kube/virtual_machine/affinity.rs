@@ -53,5 +53,7 @@ pub struct VmAffinityTerm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_selector: Option<LabelSelector>,
     /// The domain to share or not: `topology.kubernetes.io/zone` or `kubernetes.io/hostname`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub topology_key: String,
 }

@@ -44,6 +44,8 @@ pub struct BootableDevice {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What kind of device.
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: BootableDeviceType,
 }
 

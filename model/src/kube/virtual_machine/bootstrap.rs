@@ -88,6 +88,8 @@ pub struct LinuxPrepPassword {
     #[schemars(extend("default" = "password"))]
     pub key: String,
     /// The Secret's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 

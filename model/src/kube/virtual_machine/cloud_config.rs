@@ -63,6 +63,8 @@ pub struct CloudConfigUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock_passwd: Option<bool>,
     /// The login name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// Whether no home directory is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +133,8 @@ pub struct WriteFile {
     #[schemars(extend("default" = "root:root"))]
     pub owner: String,
     /// Where to write.
+    #[serde(default)]
+    #[schemars(!default)]
     pub path: String,
     /// The mode in octal.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -53,9 +53,12 @@ pub struct CdromSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller_type: Option<ControllerType>,
     /// The ISO image behind it.
+    #[serde(default)]
+    #[schemars(!default)]
     pub image: ImageRef,
     /// Its name, unique among the drives.
-    #[schemars(extend("pattern" = "^[a-z0-9]{2,}$"))]
+    #[serde(default)]
+    #[schemars(!default, extend("pattern" = "^[a-z0-9]{2,}$"))]
     pub name: String,
     /// Its unit on the controller; the next free one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,8 @@ pub struct CdromSpec {
 #[serde(rename_all = "camelCase")]
 pub struct IdeControllerSpec {
     /// Its bus number.
-    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    #[serde(default)]
+    #[schemars(!default, extend("minimum" = 0, "maximum" = 1))]
     pub bus_number: i32,
 }
 
@@ -76,7 +80,8 @@ pub struct IdeControllerSpec {
 #[serde(rename_all = "camelCase")]
 pub struct NvmeControllerSpec {
     /// Its bus number.
-    #[schemars(extend("minimum" = 0, "maximum" = 3))]
+    #[serde(default)]
+    #[schemars(!default, extend("minimum" = 0, "maximum" = 3))]
     pub bus_number: i32,
     /// Whether VMs share its bus; `Virtual` does not exist for NVMe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +94,8 @@ pub struct NvmeControllerSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SataControllerSpec {
     /// Its bus number.
-    #[schemars(extend("minimum" = 0, "maximum" = 3))]
+    #[serde(default)]
+    #[schemars(!default, extend("minimum" = 0, "maximum" = 3))]
     pub bus_number: i32,
 }
 
@@ -98,14 +104,15 @@ pub struct SataControllerSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ScsiControllerSpec {
     /// Its bus number.
-    #[schemars(extend("minimum" = 0, "maximum" = 3))]
+    #[serde(default)]
+    #[schemars(!default, extend("minimum" = 0, "maximum" = 3))]
     pub bus_number: i32,
     /// Whether VMs share its bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "None"))]
     pub sharing_mode: Option<ControllerSharingMode>,
     /// Its make.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "ParaVirtual"))]
     pub type_: Option<ScsiControllerType>,
 }
@@ -176,14 +183,20 @@ pub struct HardwareStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ControllerStatus {
     /// Its bus number.
+    #[serde(default)]
+    #[schemars(!default)]
     pub bus_number: i32,
     /// vSphere's key of the device.
+    #[serde(default)]
+    #[schemars(!default)]
     pub device_key: i32,
     /// What hangs on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["unitNumber"]))]
     pub devices: Vec<DeviceStatus>,
     /// What kind it is.
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: ControllerType,
 }
 
@@ -192,8 +205,12 @@ pub struct ControllerStatus {
 #[serde(rename_all = "camelCase")]
 pub struct DeviceStatus {
     /// What it is.
+    #[serde(rename = "type", default)]
+    #[schemars(!default)]
     pub type_: DeviceType,
     /// Its unit.
+    #[serde(default)]
+    #[schemars(!default)]
     pub unit_number: i32,
 }
 
@@ -244,6 +261,6 @@ pub struct VgpuStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub profile: String,
     /// Its make, e.g. `Nvidia`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub type_: String,
 }

@@ -172,8 +172,12 @@ pub struct VirtualMachineSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ImageRef {
     /// `VirtualMachineImage` or `ClusterVirtualMachineImage`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// The image object's name, `vmi-…`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 

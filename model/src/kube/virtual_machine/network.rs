@@ -64,7 +64,8 @@ pub struct NetworkInterfaceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<i64>,
     /// The interface's name, unique in the VM.
-    #[schemars(extend("pattern" = "^[a-z0-9]{2,}$"))]
+    #[serde(default)]
+    #[schemars(!default, extend("pattern" = "^[a-z0-9]{2,}$"))]
     pub name: String,
     /// DNS servers of this interface.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -89,8 +90,12 @@ pub struct NetworkRouteSpec {
     #[schemars(extend("minimum" = 1))]
     pub metric: i32,
     /// The destination: `default` or a network with prefix length.
+    #[serde(default)]
+    #[schemars(!default)]
     pub to: String,
     /// The next hop's address.
+    #[serde(default)]
+    #[schemars(!default)]
     pub via: String,
 }
 

@@ -54,6 +54,8 @@ choice! {
 #[serde(rename_all = "camelCase")]
 pub struct GuestInfoAction {
     /// The key, without `guestinfo.`.
+    #[serde(default)]
+    #[schemars(!default)]
     pub key: String,
     /// The value wanted, a regular expression; empty: any.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -68,5 +70,7 @@ pub struct TcpSocketAction {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host: String,
     /// The port, by number or name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub port: IntOrString,
 }

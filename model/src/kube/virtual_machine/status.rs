@@ -34,7 +34,7 @@ pub struct VirtualMachineStatus {
     /// The snapshot it stands on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_snapshot: Option<SnapshotReference>,
-    /// The guest as VM Tools tells it.
+    /// The guest as it is configured in vSphere; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<GuestStatus>,
     /// Its hardware.
@@ -70,7 +70,7 @@ pub struct VirtualMachineStatus {
     /// What it takes on the datastores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageStatus>,
-    /// vSphere's id of it, `vm-…`.
+    /// vSphere's managed object id of it, `vm-42`.
     #[serde(rename = "uniqueID", default, skip_serializing_if = "String::is_empty")]
     pub unique_id: String,
     /// Its volumes, those of the image included.
@@ -82,7 +82,7 @@ pub struct VirtualMachineStatus {
     pub zone: String,
 }
 
-/// The guest as VM Tools tells it.
+/// The guest as it is configured in vSphere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuestStatus {
@@ -108,12 +108,20 @@ pub struct ProviderStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
     /// Group and version of the policy.
+    #[serde(default)]
+    #[schemars(!default)]
     pub api_version: String,
     /// The generation that was applied.
+    #[serde(default)]
+    #[schemars(!default)]
     pub generation: i64,
     /// The policy's kind.
+    #[serde(default)]
+    #[schemars(!default)]
     pub kind: String,
     /// The policy's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -143,7 +151,7 @@ pub struct StorageStatus {
     /// What was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<StorageRequestedStatus>,
-    /// The sum that counts against the quota.
+    /// What counts against the quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Bytes>,
     /// What is taken in fact.

@@ -29,6 +29,8 @@ pub struct Sysprep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script_text: Option<ValueOrSecretKeySelector>,
     /// Owner and product.
+    #[serde(default)]
+    #[schemars(!default)]
     pub user_data: UserData,
 }
 
@@ -65,9 +67,12 @@ pub struct GuiUnattended {
 #[serde(rename_all = "camelCase")]
 pub struct GuiUnattendedPassword {
     /// The key whose value is wanted.
-    #[schemars(extend("default" = "password"))]
+    #[serde(default)]
+    #[schemars(!default, extend("default" = "password"))]
     pub key: String,
     /// The Secret's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -94,9 +99,12 @@ pub struct Identification {
 #[serde(rename_all = "camelCase")]
 pub struct DomainPassword {
     /// The key whose value is wanted.
-    #[schemars(extend("default" = "domain_admin_password"))]
+    #[serde(default)]
+    #[schemars(!default, extend("default" = "domain_admin_password"))]
     pub key: String,
     /// The Secret's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }
 
@@ -105,6 +113,8 @@ pub struct DomainPassword {
 #[serde(rename_all = "camelCase")]
 pub struct LicenseFilePrintData {
     /// By seat or by server.
+    #[serde(default)]
+    #[schemars(!default)]
     pub auto_mode: LicenseMode,
     /// How many clients, by server only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,10 +138,12 @@ choice! {
 #[serde(rename_all = "camelCase")]
 pub struct UserData {
     /// The owner's name.
-    #[schemars(extend("minLength" = 1))]
+    #[serde(default)]
+    #[schemars(!default, extend("minLength" = 1))]
     pub full_name: String,
     /// The owner's organization.
-    #[schemars(extend("minLength" = 1))]
+    #[serde(default)]
+    #[schemars(!default, extend("minLength" = 1))]
     pub org_name: String,
     /// The product key.
     #[serde(rename = "productID", default, skip_serializing_if = "Option::is_none")]
@@ -143,8 +155,11 @@ pub struct UserData {
 #[serde(rename_all = "camelCase")]
 pub struct ProductId {
     /// The key whose value is wanted.
-    #[schemars(extend("default" = "product_id"))]
+    #[serde(default)]
+    #[schemars(!default, extend("default" = "product_id"))]
     pub key: String,
     /// The Secret's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
 }

@@ -26,6 +26,8 @@ pub struct VolumeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_mode: Option<VolumeDiskMode>,
     /// Its name, unique in the VM.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// The claim behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +49,8 @@ pub struct VolumeSpec {
 #[serde(rename_all = "camelCase")]
 pub struct PersistentVolumeClaimSource {
     /// The PersistentVolumeClaim's name.
+    #[serde(default)]
+    #[schemars(!default)]
     pub claim_name: String,
     /// What instance storage is to be made as; the system's use only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,8 +65,12 @@ pub struct PersistentVolumeClaimSource {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceVolumeClaim {
     /// Its size in bytes.
+    #[serde(default)]
+    #[schemars(!default)]
     pub size: Quantity,
     /// Its StorageClass.
+    #[serde(default)]
+    #[schemars(!default)]
     pub storage_class: String,
 }
 
@@ -141,6 +149,8 @@ pub struct VolumeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Bytes>,
     /// Its name in the spec, or the disk's own.
+    #[serde(default)]
+    #[schemars(!default)]
     pub name: String,
     /// The size asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,7 +159,8 @@ pub struct VolumeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing_mode: Option<VolumeSharingMode>,
     /// Who looks after it.
-    #[schemars(extend("default" = "Managed"))]
+    #[serde(rename = "type", default)]
+    #[schemars(!default, extend("default" = "Managed"))]
     pub type_: VolumeType,
     /// Its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
