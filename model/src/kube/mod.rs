@@ -5,10 +5,43 @@
 //! their types: spec, status, conditions, nothing else.
 
 pub mod api;
+pub mod availability_zone;
+mod choice;
+pub mod cluster_content_library_item;
+pub mod cluster_virtual_machine_image;
+pub mod cns_node_vm_attachment;
+pub mod compute_policy;
 pub mod condition;
+pub mod content_library_item;
+pub mod encryption_class;
 pub mod kinds;
+pub mod network;
+pub mod network_interface;
 pub mod object;
+pub mod policy_evaluation;
+pub mod power;
+pub mod reference;
 pub mod registry;
+pub mod schema;
+pub mod storage_policy;
+pub mod storage_policy_quota;
+pub mod storage_policy_usage;
+pub mod storage_quota;
+pub mod subnet;
+pub mod subnet_port;
+pub mod subnet_set;
+pub mod tag_policy;
+pub mod virtual_machine;
+pub mod virtual_machine_class;
+pub mod virtual_machine_class_instance;
+pub mod virtual_machine_group;
+pub mod virtual_machine_image;
+pub mod virtual_machine_image_cache;
+pub mod virtual_machine_set_resource_policy;
+pub mod virtual_machine_snapshot;
+pub mod virtual_network;
+pub mod virtual_network_interface;
+pub mod zone;
 
 pub use condition::{Condition, ConditionStatus, ConditionType, Conditions, Reason};
 pub use kinds::{Kind, KindInfo, Layout, Resource, Scope};
