@@ -66,7 +66,7 @@ pub struct KindInfo {
     /// Reads the status part.
     pub decode_status: fn(Value) -> Result<Arc<dyn Body>, DecodeError>,
     /// The structural schema of the whole object, where the kind has one.
-    pub schema: Option<fn() -> Value>,
+    pub schema: Option<fn() -> &'static Value>,
 }
 
 impl fmt::Debug for KindInfo {
