@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kube::{CustomResourceExt, Resource};
 use schemars::JsonSchema;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vmtwin_model::kube::availability_zone::AvailabilityZone;
 use vmtwin_model::kube::capabilities::Capabilities;
 use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
@@ -165,7 +165,7 @@ fn every_kind_has_the_structure_of_its_public_definition() {
 
 fn check<K>(folder: &Path, findings: &mut Findings)
 where
-    K: JsonSchema + CustomResourceExt + Resource<DynamicType = ()>,
+    K: JsonSchema + CustomResourceExt + Resource<DynamicType = ()> + vmtwin_model::kube::Resource,
 {
     let (group, version, plural, kind) = (K::group(&()), K::version(&()), K::plural(&()), K::kind(&()));
     let file = folder.join(format!("{group}_{plural}.yaml"));
@@ -182,6 +182,12 @@ where
     facts.insert("kind", (Value::from(&*names.kind), theirs["kind"].clone()));
     facts.insert("scope", (Value::from(&*ours.spec.scope), theirs["scope"].clone()));
     facts.insert("shortNames", (Value::from(names.short_names.clone().unwrap_or_default()), theirs["shortNames"].clone()));
+    let row = K::KIND.info();
+    facts.insert("table", (json!([row.group, row.plural, row.short]), json!([theirs["group"], theirs["plural"], theirs["shortNames"]])));
+    let spoken = row.also.iter().chain([&row.version]).copied().collect::<BTreeSet<_>>();
+    let served = theirs["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
+    let served = served.filter_map(|version| version["name"].as_str()).collect::<BTreeSet<_>>();
+    facts.insert("versions", (json!(spoken), json!(served)));
     for part in ["additionalPrinterColumns", "subresources"] {
         facts.insert(part, (settled(&ours_version[part]), settled(&theirs_version[part])));
     }

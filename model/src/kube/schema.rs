@@ -229,3 +229,74 @@ fn without_null(value: &Value) -> Value {
 pub(crate) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{object_schema, structural_schema};
+    use crate::kube::virtual_machine::{BootOptions, CdromSpec, NvmeControllerSpec, VirtualMachine, VolumeStatus};
+    use serde_json::{Value, json};
+
+    /// A schema without its descriptions.
+    fn bare<T: schemars::JsonSchema>(field: &str) -> Value {
+        let mut schema = structural_schema::<T>()["properties"][field].clone();
+        schema.as_object_mut().expect("a field's schema is an object").remove("description");
+        schema
+    }
+
+    #[test]
+    fn an_optional_choice_is_a_string_of_its_words_with_the_default() {
+        assert_eq!(bare::<BootOptions>("networkBootProtocol"), json!({"type": "string", "enum": ["IP4", "IP6"], "default": "IP4"}));
+    }
+
+    #[test]
+    fn a_field_may_offer_fewer_words_than_its_type() {
+        assert_eq!(bare::<NvmeControllerSpec>("sharingMode")["enum"], json!(["None", "Physical"]));
+    }
+
+    #[test]
+    fn a_quantity_is_a_number_or_a_string() {
+        let schema = bare::<VolumeStatus>("limit");
+        assert_eq!(schema["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
+        assert_eq!(schema["x-kubernetes-int-or-string"], json!(true));
+        assert!(schema["pattern"].is_string() && schema.get("type").is_none());
+    }
+
+    #[test]
+    fn what_the_schema_requires_may_be_absent_when_read() {
+        assert_eq!(structural_schema::<CdromSpec>()["required"], json!(["image", "name"]));
+        let drive: CdromSpec = serde_json::from_value(json!({"name": "cd1"})).expect("an absent image is an empty one");
+        assert_eq!(drive.image.kind, "");
+    }
+
+    #[test]
+    fn a_whole_object_has_its_head_and_needs_no_spec() {
+        let schema = object_schema::<VirtualMachine>();
+        let fields = schema["properties"].as_object().expect("a kind has fields");
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["apiVersion", "kind", "metadata", "spec", "status"]);
+        assert_eq!(schema.get("required"), None);
+    }
+
+    #[test]
+    fn no_trace_of_json_schema_is_left_that_kubernetes_refuses() {
+        fn walk(path: &str, schema: &Value) {
+            for keyword in ["$ref", "$defs", "$schema", "title", "nullable", "oneOf", "const"] {
+                assert!(schema.get(keyword).is_none(), "{path}: `{keyword}`");
+            }
+            assert!(!schema["type"].is_array(), "{path}: several types");
+            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                walk(&format!("{path}.{name}"), field);
+            }
+            for below in ["items", "additionalProperties"] {
+                if let Some(schema) = schema.get(below) {
+                    walk(&format!("{path}.{below}"), schema);
+                }
+            }
+        }
+        for kind in crate::kube::Kind::all() {
+            let info = kind.info();
+            if let Some(schema) = info.schema.map(|schema| schema()) {
+                walk(info.kind, schema);
+            }
+        }
+    }
+}

@@ -216,3 +216,69 @@ choice! {
         Disabled = "Disabled",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{BootableDeviceType, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus};
+    use crate::kube::power::PowerOpMode;
+    use crate::units::Bytes;
+
+    #[test]
+    fn a_spec_comes_back_as_it_was_written() {
+        let written = json!({
+            "className": "best-effort-small", "imageName": "ubuntu-24.04", "storageClass": "gold", "guestID": "ubuntu64Guest",
+            "biosUUID": "0a7a1b4c-8f5e-4f1c-9a53-3b1f2c5a7e10", "groupName": "web", "powerOffMode": "Hard",
+            "nextRestartTime": "now", "minHardwareVersion": 20,
+            "advanced": {"bootDiskCapacity": "20Gi", "changeBlockTracking": false},
+            "affinity": {"vmAntiAffinity": {"requiredDuringSchedulingPreferredDuringExecution": [
+                {"labelSelector": {"matchLabels": {"app": "db"}}, "topologyKey": "kubernetes.io/hostname"}
+            ]}},
+            "bootOptions": {"bootDelay": "10s", "bootOrder": [{"type": "CDRom"}, {"type": "Disk", "name": "data"}]},
+            "bootstrap": {
+                "cloudInit": {"cloudConfig": {
+                    "ssh_pwauth": true, "runcmd": ["ls", ["a", "b"]],
+                    "users": [{"name": "jdoe", "lock_passwd": false, "passwd": {"name": "secret", "key": "jdoe"}}],
+                    "write_files": [{"path": "/etc/motd", "content": {"name": "secret", "key": "motd"}, "encoding": "gz+b64"}]
+                }},
+                "vAppConfig": {"properties": [{"key": "k", "value": {"value": "v"}}]}
+            },
+            "crypto": {"encryptionClassName": "rsa", "vTPMMode": "Clone"},
+            "hardware": {"cdrom": [{"name": "cd1", "image": {"kind": "VirtualMachineImage", "name": "vmi-1"}, "connected": false}],
+                "scsiControllers": [{"busNumber": 0, "type": "LsiLogicSAS", "sharingMode": "Virtual"}]},
+            "network": {"interfaces": [{"name": "eth0", "network": {"name": "net"}, "dhcp4": true, "mtu": 9000,
+                "macAddr": "00:50:56:00:00:01", "routes": [{"to": "default", "via": "10.0.0.1"}]}]},
+            "readinessProbe": {"tcpSocket": {"port": 22}, "periodSeconds": 5},
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "pvc"}, "sharingMode": "MultiWriter", "unitNumber": 1}]
+        });
+        let spec: VirtualMachineSpec = serde_json::from_value(written.clone()).expect("the spec is well formed");
+        assert_eq!(serde_json::to_value(&spec).expect("a spec is JSON"), written);
+        assert_eq!(spec.power_off_mode, Some(PowerOpMode::Hard));
+        let boot_order = &spec.boot_options.as_ref().expect("boot options were written").boot_order;
+        assert_eq!(boot_order[0].type_, BootableDeviceType::CDRom);
+    }
+
+    #[test]
+    fn a_status_comes_back_as_it_was_written() {
+        let written = json!({
+            "biosUUID": "0a7a1b4c-8f5e-4f1c-9a53-3b1f2c5a7e10", "uniqueID": "vm-42", "zone": "zone-1", "powerState": "PoweredOn",
+            "lastRestartTime": "2026-01-01T00:00:00Z", "crypto": {"encrypted": ["Config"], "hasVTPM": true, "keyID": "k", "providerID": "p"},
+            "hardware": {"cpu": {"total": 2, "reservation": 200}, "memory": {"total": "4Gi"}, "vGPUs": [{"profile": "p", "type": "Nvidia"}]},
+            "network": {"primaryIP4": "10.0.0.5", "interfaces": [{"name": "eth0", "deviceKey": 4000, "ip": {"macAddr": "00:50:56:00:00:01"}}]},
+            "storage": {"total": "16Gi", "requested": {"disks": "10Gi"}, "usage": {"disks": "2Gi", "other": "1536Mi"}},
+            "volumes": [{"name": "disk-0", "type": "Classic", "attached": true, "diskUUID": "6000c295", "limit": "10Gi"}]
+        });
+        let status: VirtualMachineStatus = serde_json::from_value(written.clone()).expect("the status is well formed");
+        assert_eq!(serde_json::to_value(&status).expect("a status is JSON"), written);
+        let storage = status.storage.expect("storage was written");
+        assert_eq!(storage.total, Some(Bytes(16 << 30)));
+    }
+
+    #[test]
+    fn an_empty_vm_has_empty_parts() {
+        let vm = VirtualMachine::default();
+        assert_eq!(serde_json::to_value(&vm.spec).expect("a spec is JSON"), Value::Object(serde_json::Map::new()));
+        assert_eq!(vm.status, None);
+    }
+}
