@@ -59,17 +59,29 @@ pub enum Until {
 enum Exchange {
     Call { operation: Operation, answer: answer::Answer, at: Timestamp },
     Write { key: ObjectKey, result: api::Answer, at: Timestamp },
-    Wait { until: Until, happened: bool, at: Timestamp },
+    Wait { until: Until, happened: bool, objects: Vec<(ObjectKey, Option<Arc<Object>>)>, at: Timestamp },
 }
 
 /// What an open pass is waiting for.
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
-    Call { id: CallId, operation: Operation },
-    Write { id: WriteId, key: ObjectKey },
-    Wait { until: Until, deadline: Timestamp },
+    Call {
+        id: CallId,
+        operation: Operation,
+    },
+    Write {
+        id: WriteId,
+        key: ObjectKey,
+    },
+    Wait {
+        until: Until,
+        deadline: Timestamp,
+    },
     /// The last write, after which the pass ends with this verdict.
-    Closing { id: WriteId, verdict: Verdict, changed: bool },
+    Closing {
+        id: WriteId,
+        verdict: Verdict,
+    },
 }
 
 /// A pass: what it is for, what it saw, what it was answered.
@@ -78,7 +90,6 @@ pub(crate) struct Pass {
     pub(crate) id: PassId,
     pub(crate) key: Key,
     pub(crate) began: Timestamp,
-    pub(crate) idle: bool,
     pub(crate) argument: Option<Arc<Argument>>,
     seen: Seen,
     exchanges: Vec<Exchange>,
@@ -113,12 +124,13 @@ pub struct Cx<'a> {
     pass: &'a mut Pass,
     at: usize,
     now: Timestamp,
+    fresh: BTreeMap<ObjectKey, Option<Arc<Object>>>,
     said: usize,
     slots_free: bool,
     creating: bool,
-    pub(crate) asked: Option<Asked>,
-    pub(crate) notices: Vec<Notice>,
-    pub(crate) spawned: Option<(Key, Argument)>,
+    asked: Option<Asked>,
+    notices: Vec<Notice>,
+    spawned: Option<(Key, Argument)>,
 }
 
 /// What a controller's function asked for when it was left.
@@ -140,19 +152,8 @@ pub(crate) struct Around<'a> {
 }
 
 impl Pass {
-    pub(crate) fn new(id: PassId, key: Key, began: Timestamp, idle: bool, argument: Option<Arc<Argument>>) -> Self {
-        Self {
-            id,
-            key,
-            began,
-            idle,
-            argument,
-            seen: Seen::default(),
-            exchanges: Vec::new(),
-            notices: 0,
-            pending: None,
-            mutated: false,
-        }
+    pub(crate) fn new(id: PassId, key: Key, began: Timestamp, argument: Option<Arc<Argument>>) -> Self {
+        Self { id, key, began, argument, seen: Seen::default(), exchanges: Vec::new(), notices: 0, pending: None, mutated: false }
     }
 
     /// The versions of the objects that the pass saw, in the order of their keys.
@@ -171,8 +172,12 @@ impl Pass {
         self.push(Exchange::Write { key, result, at: now });
     }
 
-    pub(crate) fn waited(&mut self, now: Timestamp, until: Until, happened: bool) {
-        self.push(Exchange::Wait { until, happened, at: now });
+    pub(crate) fn waited(&mut self, now: Timestamp, until: Until, happened: bool, cache: &Cache) {
+        let objects = match &until {
+            Until::ObjectsChange(keys) => keys.iter().map(|key| (key.clone(), cache.get(key).cloned())).collect(),
+            Until::PowerState(..) => Vec::new(),
+        };
+        self.push(Exchange::Wait { until, happened, objects, at: now });
     }
 
     fn push(&mut self, exchange: Exchange) {
@@ -185,7 +190,21 @@ impl<'a> Cx<'a> {
     pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
         let Around { settings, rng, cache, slots_free, creating } = around;
         let now = pass.began;
-        Self { settings, rng, cache, pass, at: 0, now, said: 0, slots_free, creating, asked: None, notices: Vec::new(), spawned: None }
+        Self {
+            settings,
+            rng,
+            cache,
+            pass,
+            at: 0,
+            now,
+            fresh: BTreeMap::new(),
+            said: 0,
+            slots_free,
+            creating,
+            asked: None,
+            notices: Vec::new(),
+            spawned: None,
+        }
     }
 
     /// The instant: that of the pass's beginning, or of the last answer that it looked at.
@@ -200,8 +219,11 @@ impl<'a> Cx<'a> {
         self.get(&key)
     }
 
-    /// An object as the operator knows it, or knew it when this pass first asked.
+    /// An object as the operator knows it, or knew it when this pass first asked; what a wait was about is seen anew.
     pub fn get(&mut self, key: &ObjectKey) -> Option<Arc<Object>> {
+        if let Some(fresh) = self.fresh.get(key) {
+            return fresh.clone();
+        }
         if let Some(seen) = self.pass.seen.objects.get(key) {
             return seen.clone();
         }
@@ -220,9 +242,12 @@ impl<'a> Cx<'a> {
     pub fn list<K: Resource>(&mut self, namespace: &str) -> Vec<Known<K>> {
         let key = (K::KIND, Arc::<str>::from(namespace));
         let cache = self.cache;
-        let list = self.pass.seen.lists.entry(key).or_insert_with(|| {
-            cache.list(K::KIND, (!namespace.is_empty()).then_some(namespace)).cloned().collect()
-        });
+        let list = self
+            .pass
+            .seen
+            .lists
+            .entry(key)
+            .or_insert_with(|| cache.list(K::KIND, (!namespace.is_empty()).then_some(namespace)).cloned().collect());
         list.iter().cloned().filter_map(Known::new).collect()
     }
 
@@ -264,9 +289,10 @@ impl<'a> Cx<'a> {
     /// Leaves the function while neither has come.
     pub fn wait(&mut self, until: Until, at_most: Span) -> Flow<bool> {
         match self.pass.exchanges.get(self.at) {
-            Some(Exchange::Wait { until: waited, happened, at }) => {
+            Some(Exchange::Wait { until: waited, happened, objects, at }) => {
                 assert!(*waited == until, "a pass waited for {until:?} where it had waited for {waited:?}");
                 (self.at, self.now) = (self.at + 1, *at);
+                self.fresh.extend(objects.iter().cloned());
                 Ok(*happened)
             }
             Some(other) => unreachable!("a pass waited for {until:?} where it had asked for {other:?}"),
@@ -280,12 +306,6 @@ impl<'a> Cx<'a> {
     fn leave<T>(&mut self, asked: Asked) -> Flow<T> {
         self.asked = Some(asked);
         Err(Stop::Suspended)
-    }
-
-    /// Looks at an object anew, past what the pass has seen of it; for what a wait was about.
-    pub fn look_again(&mut self, key: &ObjectKey) -> Option<Arc<Object>> {
-        self.pass.seen.objects.remove(key);
-        self.get(key)
     }
 
     /// Tells people something about an object (a Kubernetes Event); once, however often the function is run again.
@@ -313,6 +333,14 @@ impl<'a> Cx<'a> {
     pub fn create_in_background(&mut self, argument: Argument) {
         let key = Key { controller: crate::queue::Controller::VmCreate, object: self.pass.key.object.clone() };
         self.spawned = Some((key, argument));
+    }
+
+    pub(crate) fn controller(&self) -> crate::queue::Controller {
+        self.pass.key.controller
+    }
+
+    pub(crate) fn into_effects(self) -> (Option<Asked>, Vec<Notice>, Option<(Key, Argument)>) {
+        (self.asked, self.notices, self.spawned)
     }
 
     /// What the pass was started with.

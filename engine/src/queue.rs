@@ -58,8 +58,19 @@ pub struct Wake {
     pub cause: Cause,
     /// In words.
     pub why: Arc<str>,
-    /// Whether it is a timer that only looks whether something changed.
-    pub idle: bool,
+    /// Whether anything depends on it.
+    pub idle: Idle,
+}
+
+/// Whether a wake-up is something that a settled system still has ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Idle {
+    /// It is: something happened, or a rule prescribes the instant.
+    Busy,
+    /// It is a retry of what ended alike before and changed nothing.
+    Retry,
+    /// It is the periodic resync.
+    Periodic,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +81,15 @@ struct Entry {
     wake: Wake,
 }
 
+/// Whether an idle retry keeps a system from being settled: it does while a fault that may end is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// It does.
+    Count,
+    /// It doesn't.
+    Rest,
+}
+
 /// The queue. A key whose instant has come moves from `later` to `ready`, so that each take-out costs a logarithm.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
@@ -77,6 +97,7 @@ pub struct Queue {
     later: BTreeSet<(Timestamp, Key)>,
     ready: BTreeSet<(Reverse<i32>, u64, Key)>,
     pending: BTreeSet<(Timestamp, Key)>,
+    retries: BTreeSet<(Timestamp, Key)>,
     failures: BTreeMap<Key, u32>,
     parked: BTreeSet<(Reverse<i32>, u64, Key)>,
     arrivals: u64,
@@ -90,7 +111,7 @@ impl Queue {
             Some(there) => {
                 entry.priority = priority.max(there.priority);
                 entry.arrival = there.arrival;
-                let idle = entry.wake.idle && there.wake.idle;
+                let idle = entry.wake.idle.min(there.wake.idle);
                 if there.at <= at {
                     (entry.at, entry.wake) = (there.at, there.wake);
                 }
@@ -98,9 +119,11 @@ impl Queue {
             }
             None => self.arrivals += 1,
         }
-        if !entry.wake.idle {
-            self.pending.insert((entry.at, key.clone()));
-        }
+        match entry.wake.idle {
+            Idle::Busy => self.pending.insert((entry.at, key.clone())),
+            Idle::Retry => self.retries.insert((entry.at, key.clone())),
+            Idle::Periodic => false,
+        };
         self.later.insert((entry.at, key.clone()));
         self.entries.insert(key, entry);
     }
@@ -121,6 +144,7 @@ impl Queue {
         let entry = self.entries.remove(key)?;
         let instant = (entry.at, key.clone());
         self.pending.remove(&instant);
+        self.retries.remove(&instant);
         if !self.later.remove(&instant) {
             self.ready.remove(&(Reverse(entry.priority), entry.arrival, key.clone()));
         }
@@ -134,10 +158,14 @@ impl Queue {
         ready.or_else(|| self.later.first().map(|(at, _)| *at))
     }
 
-    /// When the next key is due for another reason than a look now and then.
+    /// When the next key is due for a reason that a settled system hasn't; idle retries count if `retries` says so.
     #[must_use]
-    pub fn next_pending(&self) -> Option<Timestamp> {
-        self.pending.first().map(|(at, _)| *at)
+    pub fn next_pending(&self, retries: Retries) -> Option<Timestamp> {
+        let first = |set: &BTreeSet<(Timestamp, Key)>| set.first().map(|(at, _)| *at);
+        match retries {
+            Retries::Rest => first(&self.pending),
+            Retries::Count => first(&self.pending).into_iter().chain(first(&self.retries)).min(),
+        }
     }
 
     /// How long to wait after one more failure in a row: 5 ms · 2ⁿ, at most 1000 s (client-go's default limiter).
@@ -176,7 +204,7 @@ mod tests {
         Key { controller: Controller::Vm, object: ObjectKey::of::<ConfigMap>("ns", name) }
     }
 
-    fn wake(idle: bool) -> Wake {
+    fn wake(idle: Idle) -> Wake {
         Wake { cause: Cause(1), why: "test".into(), idle }
     }
 
@@ -187,10 +215,10 @@ mod tests {
     #[test]
     fn the_highest_priority_that_is_due_goes_first_and_then_the_earliest_arrival() {
         let mut queue = Queue::default();
-        queue.add(key("low"), at(1), 0, wake(false));
-        queue.add(key("later"), at(2), 0, wake(false));
-        queue.add(key("high"), at(2), 100, wake(false));
-        queue.add(key("future"), at(9), 200, wake(false));
+        queue.add(key("low"), at(1), 0, wake(Idle::Busy));
+        queue.add(key("later"), at(2), 0, wake(Idle::Busy));
+        queue.add(key("high"), at(2), 100, wake(Idle::Busy));
+        queue.add(key("future"), at(9), 200, wake(Idle::Busy));
         let order: Vec<String> = std::iter::from_fn(|| queue.pop(at(2))).map(|(key, _)| key.object.name.to_string()).collect();
         assert_eq!(order, ["high", "low", "later"]);
         assert_eq!(queue.next(), Some(at(9)));
@@ -199,11 +227,11 @@ mod tests {
     #[test]
     fn wake_ups_of_one_key_coalesce_to_the_earliest() {
         let mut queue = Queue::default();
-        queue.add(key("a"), at(10), 0, wake(true));
-        assert_eq!((queue.next(), queue.next_pending()), (Some(at(10)), None), "a look now and then isn't pending");
-        queue.add(key("a"), at(3), 0, wake(false));
-        queue.add(key("a"), at(20), 0, wake(false));
-        assert_eq!((queue.next(), queue.next_pending()), (Some(at(3)), Some(at(3))));
+        queue.add(key("a"), at(10), 0, wake(Idle::Retry));
+        assert_eq!((queue.next(), queue.next_pending(Retries::Rest)), (Some(at(10)), None), "an idle retry isn't pending");
+        queue.add(key("a"), at(3), 0, wake(Idle::Busy));
+        queue.add(key("a"), at(20), 0, wake(Idle::Busy));
+        assert_eq!((queue.next(), queue.next_pending(Retries::Rest)), (Some(at(3)), Some(at(3))));
         assert!(queue.pop(at(3)).is_some() && queue.pop(at(100)).is_none(), "it stands in the queue once");
     }
 

@@ -17,9 +17,9 @@ pub trait Resource: 'static {
     /// The kind's row.
     const KIND: Kind;
     /// The type of the spec; of the whole object but for its metadata where there is none.
-    type Spec: Body + Clone + Default + DeserializeOwned + Serialize;
+    type Spec: Body + Clone + Default + PartialEq + DeserializeOwned + Serialize;
     /// The type of the status.
-    type Status: Body + Clone + Default + DeserializeOwned + Serialize;
+    type Status: Body + Clone + Default + PartialEq + DeserializeOwned + Serialize;
 }
 
 /// Whether objects of a kind live in namespaces.
