@@ -7,6 +7,7 @@
 //!
 //! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
 
+mod affinity;
 pub mod cache;
 mod draft;
 pub mod features;
