@@ -5,6 +5,8 @@
 //! server in the places of the twin and `apiserver`, and the engine doesn't notice.
 
 mod objects;
+mod report;
 mod simulation;
 
+pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};
