@@ -17,9 +17,10 @@ use super::owner::Membership;
 use crate::draft::Draft;
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
+use crate::vm::keys;
 
 /// On members, written by their group: the instant before which the power state isn't to be applied.
-pub(super) const APPLY_TIME: &str = "vmoperator.vmware.com.protected/apply-power-state-time";
+pub(super) const APPLY_TIME: &str = keys::APPLY_POWER_STATE_TIME;
 
 /// On groups, written by admission: when the power state last changed or a sync was asked for.
 pub(super) const LAST_UPDATED: &str = "vmoperator.vmware.com.protected/last-updated-power-state-time";
