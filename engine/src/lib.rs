@@ -1,1 +1,566 @@
-//! To be filled.
+//! VM Operator as a pure, synchronous state machine.
+//!
+//! An input and an instant go in ([`Engine::handle`]), outputs come out, nothing else happens: no clock, no chance of its
+//! own, no input or output. The engine has two ports, as the real operator has. On the Kubernetes side it hears of changed
+//! objects and writes objects; on the vSphere side it calls operations and hears of changed VMs. Who answers, a twin or a
+//! vCenter, it can't tell. [`Engine::admit`] is the admission webhook, a function of the request and of what the watches told.
+//!
+//! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
+
+pub mod cache;
+mod draft;
+pub mod features;
+mod group;
+mod limits;
+mod pass;
+mod queue;
+mod settings;
+mod verdict;
+mod vm;
+mod wakes;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vmtwin_model::Cause;
+use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::kube::api::{self, ErrorReason, Notice, WatchEvent, Write};
+use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::{Object, ObjectKey};
+use vmtwin_model::rng::Rng;
+use vmtwin_model::time::Timestamp;
+use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::{Answer, Change, Operation};
+
+use cache::Cache;
+pub use features::{Feature, Features};
+pub use pass::PassId;
+use pass::{Argument, Around, Asked, Cx, Pass, Pending, Stop, Until};
+pub use queue::{Controller, Idle, Key, Retries};
+use queue::{Queue, Wake};
+pub use settings::{NetworkProvider, Settings};
+pub use verdict::{Verdict, Wait};
+
+/// What the engine is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A watch tells of a changed object.
+    Changed(WatchEvent),
+    /// The hypervisor answers a call.
+    Answer {
+        /// The call.
+        id: CallId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The API server answers a write.
+    Written {
+        /// The write.
+        id: WriteId,
+        /// The answer.
+        result: api::Answer,
+    },
+    /// The watcher of the inventory tells of a changed VM.
+    Observed(Change),
+    /// An instant came that [`Engine::next_wakeup`] named.
+    Came,
+}
+
+/// What the engine does.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What brought it about.
+    pub because: Because,
+    /// What is to be done.
+    pub what: Out,
+}
+
+/// What brought an output about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The record of this number.
+    Record(Cause),
+    /// The pass of this number, which an earlier [`Out::Woke`] announced.
+    Pass(PassId),
+}
+
+/// One thing that the engine does.
+#[derive(Clone, Debug)]
+pub enum Out {
+    /// A pass begins.
+    Woke {
+        /// The pass.
+        pass: PassId,
+        /// What it is for.
+        key: Key,
+        /// What woke it, in words.
+        why: Arc<str>,
+    },
+    /// A call on the hypervisor.
+    Call {
+        /// By which the answer comes back.
+        id: CallId,
+        /// The object of the pass.
+        object: ObjectKey,
+        /// The call.
+        operation: Operation,
+    },
+    /// A write to the API server, as the operator's account.
+    Write {
+        /// By which the answer comes back.
+        id: WriteId,
+        /// The write.
+        write: Write,
+    },
+    /// A Kubernetes Event.
+    Notice(Notice),
+    /// A pass ended.
+    Passed(Passed),
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// The pass.
+    pub pass: PassId,
+    /// What it was for.
+    pub key: Key,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// The versions of the objects that it saw.
+    pub saw: Vec<(ObjectKey, u64)>,
+}
+
+/// When the engine wants to be called again, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wakeup {
+    /// A pass has waited long enough.
+    Deadline,
+    /// A key is due.
+    Due,
+    /// The periodic resync.
+    Resync,
+}
+
+/// The operator: its settings, what the watches told it, what it is doing. Cloning it is a fork.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    settings: Arc<Settings>,
+    rng: Rng,
+    cache: Cache,
+    queue: Queue,
+    passes: BTreeMap<PassId, Pass>,
+    active: BTreeMap<Key, PassId>,
+    again: BTreeMap<Key, Wake>,
+    arguments: BTreeMap<ObjectKey, Arc<Argument>>,
+    calls: BTreeMap<CallId, PassId>,
+    writes: BTreeMap<WriteId, PassId>,
+    deadlines: BTreeMap<(Timestamp, PassId), ()>,
+    vms: BTreeMap<VmId, ObjectKey>,
+    power: BTreeMap<VmId, PowerState>,
+    ended: BTreeMap<Key, Ended>,
+    resync_at: Option<Timestamp>,
+    incarnation: u32,
+    counter: u64,
+    work: Work,
+}
+
+/// How the last passes of a key ended.
+#[derive(Clone, Debug)]
+struct Ended {
+    verdict: Verdict,
+    quiet_runs: u32,
+    at: Timestamp,
+    at_this_instant: u32,
+}
+
+/// How much the engine has done: counted, so that tests can hold it to a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Passes that ended.
+    pub passes: u64,
+    /// Runs of a controller's function; a pass with answers takes several.
+    pub runs: u64,
+    /// Calls on the hypervisor.
+    pub calls: u64,
+    /// Writes to the API server.
+    pub writes: u64,
+}
+
+impl Engine {
+    /// An operator that starts at this instant and knows nothing yet. `incarnation` says how many there were before it in this
+    /// run: ids of calls and writes never repeat.
+    #[must_use]
+    pub fn new(now: Timestamp, settings: Arc<Settings>, rng: Rng, incarnation: u32) -> Self {
+        Self {
+            resync_at: settings.resync_period.map(|period| now + period),
+            settings,
+            rng,
+            cache: Cache::default(),
+            queue: Queue::default(),
+            passes: BTreeMap::new(),
+            active: BTreeMap::new(),
+            again: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            vms: BTreeMap::new(),
+            power: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            incarnation,
+            counter: 0,
+            work: Work::default(),
+        }
+    }
+
+    /// The operator's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How much the engine has done.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    /// When the engine wants to be called with [`Input::Came`], and what for.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<(Timestamp, Wakeup)> {
+        let deadline = self.deadlines.keys().next().map(|(at, _)| (*at, Wakeup::Deadline));
+        let due = self.queue.next().map(|at| (at, Wakeup::Due));
+        let resync = self.resync_at.map(|at| (at, Wakeup::Resync));
+        [deadline, due, resync].into_iter().flatten().min()
+    }
+
+    /// The next instant at which something happens by itself that a settled system hasn't ahead.
+    #[must_use]
+    pub fn next_pending(&self, retries: Retries) -> Option<Timestamp> {
+        let deadline = self.deadlines.keys().next().map(|(at, _)| *at);
+        [deadline, self.queue.next_pending(retries)].into_iter().flatten().min()
+    }
+
+    /// Whether the engine waits for answers.
+    #[must_use]
+    pub fn waits_for_answers(&self) -> bool {
+        !self.calls.is_empty() || !self.writes.is_empty()
+    }
+
+    /// Takes one input in and gives back what is to be done, in order. `cause` is the number of the input's log record.
+    ///
+    /// # Panics
+    /// On a bug of the engine: a pass that asks for ever, or a key that is worked on without end at one instant.
+    pub fn handle(&mut self, now: Timestamp, cause: Cause, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Changed(event) => self.changed(now, cause, event, &mut out),
+            Input::Answer { id, answer } => self.answered(now, id, answer, &mut out),
+            Input::Written { id, result } => self.written(now, cause, id, result, &mut out),
+            Input::Observed(change) => self.observed(now, cause, &change, &mut out),
+            Input::Came => self.came(now, &mut out),
+        }
+        out
+    }
+
+    fn changed(&mut self, now: Timestamp, cause: Cause, event: WatchEvent, out: &mut Vec<Output>) {
+        let WatchEvent { key, after, .. } = event;
+        let before = self.cache.apply(&key, after.clone());
+        let (old, new) = (before.as_deref(), after.as_deref());
+        self.cache.refer(&key, &old.map(wakes::references).unwrap_or_default(), &new.map(wakes::references).unwrap_or_default());
+        self.note_unique_id(&key, old, new);
+        for (woken, delay) in wakes::woken(&self.cache, &key, old, new) {
+            let verb = match (old.is_some(), new.is_some()) {
+                (false, _) => "is new",
+                (true, true) => "changed",
+                (true, false) => "is gone",
+            };
+            let why = if woken.object == key { Arc::from(verb) } else { format!("{key} {verb}").into() };
+            self.wake(now + delay, woken, Wake { cause, why, idle: Idle::Busy });
+        }
+        self.end_waits(now, out, |until| matches!(until, Until::ObjectsChange(keys) if keys.contains(&key)));
+    }
+
+    fn note_unique_id(&mut self, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) {
+        let id = |object: Option<&Object>| {
+            object.and_then(Object::view::<VirtualMachine>).map(|vm| vm.status.unique_id.clone()).unwrap_or_default()
+        };
+        let (old, new) = (id(before), id(after));
+        if old != new {
+            self.vms.remove(&VmId::from(old));
+            if !new.is_empty() {
+                self.vms.insert(VmId::from(new), key.clone());
+            }
+        }
+    }
+
+    fn observed(&mut self, now: Timestamp, cause: Cause, change: &Change, out: &mut Vec<Output>) {
+        self.power.insert(change.vm.clone(), change.power_state);
+        let named = change.namespaced_name.as_deref().and_then(|name| name.split_once('/'));
+        let key = match named {
+            Some((namespace, name)) => Some(ObjectKey::of::<VirtualMachine>(namespace, name)),
+            None => self.vms.get(&change.vm).cloned(),
+        };
+        if let Some(object) = key.filter(|key| self.cache.get(key).is_some()) {
+            let why = format!("{}: {change}", change.vm).into();
+            self.wake(now, Key { controller: Controller::Vm, object }, Wake { cause, why, idle: Idle::Busy });
+        }
+        let (vm, state) = (&change.vm, change.power_state);
+        self.end_waits(now, out, |until| matches!(until, Until::PowerState(waited, wanted) if waited == vm && *wanted == state));
+    }
+
+    fn end_waits(&mut self, now: Timestamp, out: &mut Vec<Output>, ends: impl Fn(&Until) -> bool) {
+        let waiting: Vec<(Timestamp, PassId)> = self.deadlines.keys().copied().collect();
+        for (deadline, id) in waiting {
+            let Some(Pending::Wait { until, .. }) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
+            if ends(until) {
+                let until = until.clone();
+                self.deadlines.remove(&(deadline, id));
+                self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);
+            }
+        }
+    }
+
+    fn came(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if let Some((&(at, id), ())) = self.deadlines.first_key_value()
+            && at <= now
+        {
+            self.deadlines.remove(&(at, id));
+            let Some(Pending::Wait { until, .. }) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
+            self.resume(now, id, |pass, cache| pass.waited(now, until, false, cache), out);
+        } else if let Some((key, wake)) = self.queue.pop(now) {
+            self.begin(now, key, wake, out);
+        } else if self.resync_at.is_some_and(|at| at <= now) {
+            self.resync(now);
+        }
+    }
+
+    fn resync(&mut self, now: Timestamp) {
+        self.resync_at = self.settings.resync_period.map(|period| now + period);
+        let kinds = vmtwin_model::kube::Kind::all().filter_map(|kind| Some((kind, wakes::controller_of(kind)?)));
+        let keys: Vec<Key> = kinds
+            .flat_map(|(kind, controller)| self.cache.list(kind, None).map(move |object| Key { controller, object: object.key.clone() }))
+            .collect();
+        for key in keys {
+            self.wake(now, key, Wake { cause: Cause::default(), why: "resync".into(), idle: Idle::Periodic });
+        }
+    }
+
+    /// Makes a key due; if a pass of it is open, when that ends.
+    fn wake(&mut self, at: Timestamp, key: Key, wake: Wake) {
+        if self.active.contains_key(&key) {
+            self.again.entry(key).or_insert(wake);
+            return;
+        }
+        let priority = self.priority(&key);
+        self.queue.add(key, at, priority, wake);
+    }
+
+    fn priority(&self, key: &Key) -> i32 {
+        match key.controller {
+            Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
+            Controller::VmCreate => vm::CREATING,
+            Controller::Group => 0,
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp, key: Key, wake: Wake, out: &mut Vec<Output>) {
+        self.count_at_instant(now, &key);
+        let id = PassId(self.next_id());
+        out.push(Output { because: Because::Record(wake.cause), what: Out::Woke { pass: id, key: key.clone(), why: wake.why } });
+        let argument = match key.controller {
+            Controller::VmCreate => self.arguments.get(&key.object).cloned(),
+            _ => None,
+        };
+        self.active.insert(key.clone(), id);
+        self.passes.insert(id, Pass::new(id, key, now, argument));
+        self.run(now, id, out);
+    }
+
+    fn count_at_instant(&mut self, now: Timestamp, key: &Key) {
+        if let Some(ended) = self.ended.get_mut(key) {
+            ended.at_this_instant = if ended.at == now { ended.at_this_instant + 1 } else { 0 };
+            ended.at = now;
+            assert!(ended.at_this_instant < limits::PASSES_PER_INSTANT, "{key} is worked on without end at {now}: {}", ended.verdict);
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.counter += 1;
+        (u64::from(self.incarnation) << 40) | self.counter
+    }
+
+    fn answered(&mut self, now: Timestamp, id: CallId, answer: Answer, out: &mut Vec<Output>) {
+        let Some(pass) = self.calls.remove(&id) else { return };
+        let Some(Pending::Call { operation, .. }) = self.passes[&pass].pending.clone() else {
+            unreachable!("calls belong to passes that wait for them")
+        };
+        self.resume(now, pass, |pass, _| pass.answered(now, operation, answer), out);
+    }
+
+    fn written(&mut self, now: Timestamp, cause: Cause, id: WriteId, result: api::Answer, out: &mut Vec<Output>) {
+        let Some(pass) = self.writes.remove(&id) else { return };
+        match self.passes[&pass].pending.clone() {
+            Some(Pending::Write { key, .. }) => self.resume(now, pass, |pass, _| pass.written(now, key, result), out),
+            Some(Pending::Closing { verdict, .. }) => {
+                let (verdict, changed) = match result {
+                    Ok(_) => (verdict, true),
+                    Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
+                    Err(error) => (Verdict::failed(error.message), false),
+                };
+                self.conclude(now, cause, pass, verdict, changed, out);
+            }
+            other => unreachable!("a write of a pass that waits for {other:?}"),
+        }
+    }
+
+    fn resume(&mut self, now: Timestamp, id: PassId, take: impl FnOnce(&mut Pass, &Cache), out: &mut Vec<Output>) {
+        let pass = self.passes.get_mut(&id).expect("only open passes are resumed");
+        pass.pending = None;
+        take(pass, &self.cache);
+        self.run(now, id, out);
+    }
+
+    /// Runs a pass's controller from the top, up to the next thing that it has to wait for.
+    fn run(&mut self, now: Timestamp, id: PassId, out: &mut Vec<Output>) {
+        self.work.runs += 1;
+        let mut pass = self.passes.remove(&id).expect("only open passes are run");
+        let creates = self.active.keys().filter(|key| key.controller == Controller::VmCreate).count();
+        let creating = Key { controller: Controller::VmCreate, object: pass.key.object.clone() };
+        let around = Around {
+            settings: &self.settings,
+            rng: self.rng,
+            cache: &self.cache,
+            slots_free: creates + self.arguments.len() < self.settings.create_slots(),
+            creating: self.active.contains_key(&creating) || self.arguments.contains_key(&creating.object),
+        };
+        let mut cx = Cx::new(&mut pass, around);
+        let (stop, write) = match cx.controller() {
+            Controller::Vm => vm::run(&mut cx),
+            Controller::VmCreate => vm::run_create(&mut cx),
+            Controller::Group => group::run(&mut cx),
+        };
+        let (asked, notices, spawned) = cx.into_effects();
+        let because = Because::Pass(id);
+        out.extend(notices.into_iter().map(|notice| Output { because, what: Out::Notice(notice) }));
+        let verdict = match stop {
+            Err(Stop::Suspended) => {
+                self.ask(now, pass, asked.expect("a pass is suspended only by asking"), out);
+                return;
+            }
+            Ok(verdict) | Err(Stop::End(verdict)) => verdict,
+        };
+        if let Some((key, argument)) = spawned {
+            self.arguments.insert(key.object.clone(), Arc::new(argument));
+            let wake = Wake { cause: Cause::default(), why: "create".into(), idle: Idle::Busy };
+            self.wake(now, key, wake);
+        }
+        match write {
+            Some(write) => {
+                let write_id = self.send(id, write, out);
+                pass.pending = Some(Pending::Closing { id: write_id, verdict });
+                self.passes.insert(id, pass);
+            }
+            None => {
+                self.passes.insert(id, pass);
+                self.conclude(now, Cause::default(), id, verdict, false, out);
+            }
+        }
+    }
+
+    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) -> WriteId {
+        let id = WriteId(self.next_id());
+        self.work.writes += 1;
+        self.writes.insert(id, pass);
+        out.push(Output { because: Because::Pass(pass), what: Out::Write { id, write } });
+        id
+    }
+
+    fn ask(&mut self, now: Timestamp, mut pass: Pass, asked: Asked, out: &mut Vec<Output>) {
+        let id = pass.id;
+        match asked {
+            Asked::Call(operation) => {
+                let call = CallId(self.next_id());
+                self.work.calls += 1;
+                self.calls.insert(call, id);
+                let what = Out::Call { id: call, object: pass.key.object.clone(), operation: operation.clone() };
+                out.push(Output { because: Because::Pass(id), what });
+                pass.pending = Some(Pending::Call { id: call, operation });
+            }
+            Asked::Write(write) => {
+                let key = write.key().clone();
+                let write_id = self.send(id, write, out);
+                pass.pending = Some(Pending::Write { id: write_id, key });
+            }
+            Asked::Wait { until, deadline } => {
+                let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));
+                pass.pending = Some(Pending::Wait { until: until.clone(), deadline });
+                if there {
+                    self.passes.insert(id, pass);
+                    self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);
+                    return;
+                }
+                self.deadlines.insert((deadline, id), ());
+            }
+        }
+        self.passes.insert(id, pass);
+    }
+
+    /// Ends a pass: tells it, and schedules what follows from its verdict.
+    fn conclude(&mut self, now: Timestamp, cause: Cause, id: PassId, verdict: Verdict, changed: bool, out: &mut Vec<Output>) {
+        let pass = self.passes.remove(&id).expect("only open passes end");
+        let key = pass.key.clone();
+        self.active.remove(&key);
+        self.work.passes += 1;
+        let saw = pass.versions();
+        out.push(Output {
+            because: Because::Pass(id),
+            what: Out::Passed(Passed { pass: id, key: key.clone(), verdict: verdict.clone(), saw }),
+        });
+        let idle = self.note_end(now, &key, &verdict, changed || pass.mutated);
+        match &verdict {
+            Verdict::Done | Verdict::Progress(_) => self.queue.forget(&key),
+            Verdict::Again { after, why } => {
+                self.queue.forget(&key);
+                let (why, idle) = match why {
+                    Wait::Prescribed(why) => (why, Idle::Busy),
+                    Wait::Poll(why) => (why, idle),
+                };
+                self.wake(now + *after, key.clone(), Wake { cause, why: Arc::from(*why), idle });
+            }
+            Verdict::Failed(_) => {
+                let after = self.queue.back_off(&key);
+                self.wake(now + after, key.clone(), Wake { cause, why: format!("again after {after}").into(), idle });
+            }
+            Verdict::Terminal(_) => {}
+            Verdict::Parked => {
+                let priority = self.priority(&key);
+                self.queue.park(key.clone(), priority);
+            }
+        }
+        if key.controller == Controller::VmCreate {
+            self.arguments.remove(&key.object);
+            if let Some(next) = self.queue.unpark() {
+                self.wake(now, next, Wake { cause, why: "a create slot is free".into(), idle: Idle::Busy });
+            }
+        }
+        if let Some(wake) = self.again.remove(&key) {
+            self.wake(now, key, wake);
+        }
+    }
+
+    /// Notes how a pass ended, and tells whether a retry of it would be idle: the last two runs ended alike and changed nothing.
+    fn note_end(&mut self, now: Timestamp, key: &Key, verdict: &Verdict, changed: bool) -> Idle {
+        let last = self.ended.get(key);
+        let alike = last.is_some_and(|last| last.verdict == *verdict);
+        let quiet_runs = match (changed, alike) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => last.map_or(0, |last| last.quiet_runs) + 1,
+        };
+        let at_this_instant = last.filter(|last| last.at == now).map_or(0, |last| last.at_this_instant);
+        self.ended.insert(key.clone(), Ended { verdict: verdict.clone(), quiet_runs, at: now, at_this_instant });
+        if quiet_runs >= 2 { Idle::Retry } else { Idle::Busy }
+    }
+}

@@ -17,9 +17,9 @@ pub trait Resource: 'static {
     /// The kind's row.
     const KIND: Kind;
     /// The type of the spec; of the whole object but for its metadata where there is none.
-    type Spec: Body + Clone + Default + DeserializeOwned + Serialize;
+    type Spec: Body + Clone + Default + PartialEq + DeserializeOwned + Serialize;
     /// The type of the status.
-    type Status: Body + Clone + Default + DeserializeOwned + Serialize;
+    type Status: Body + Clone + Default + PartialEq + DeserializeOwned + Serialize;
 }
 
 /// Whether objects of a kind live in namespaces.
@@ -66,7 +66,7 @@ pub struct KindInfo {
     /// Reads the status part.
     pub decode_status: fn(Value) -> Result<Arc<dyn Body>, DecodeError>,
     /// The structural schema of the whole object, where the kind has one.
-    pub schema: Option<fn() -> Value>,
+    pub schema: Option<fn() -> &'static Value>,
 }
 
 impl fmt::Debug for KindInfo {

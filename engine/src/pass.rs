@@ -1,0 +1,398 @@
+//! The life of one pass, and all that a controller may do in it.
+//!
+//! A controller is a function that reads downward, like upstream's: it looks at objects, asks the hypervisor, writes, waits.
+//! Whatever needs an answer leaves the function through `?` ([`Flow`]); when the answer is there the function is run again
+//! from the top, and finds everything that it asked for before already answered. So a pass is a pure function of the objects
+//! that it saw and of the answers that it got, and its whole memory is those two lists: it can be cloned, compared and thrown
+//! away at any message. What a pass saw once stays as it saw it, however long the pass is open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::kube::api::{self, Notice, Write};
+use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
+use vmtwin_model::rng::Rng;
+use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::{Failure, Operation, Reply, answer};
+
+use crate::cache::Cache;
+use crate::limits;
+use crate::queue::Key;
+use crate::settings::Settings;
+use crate::verdict::Verdict;
+
+/// The number of a pass, unique in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct PassId(pub u64);
+
+/// Why a controller's function was left: an answer is still to come, or the pass is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Run it again when the answer is there.
+    Suspended,
+    /// The pass ends so.
+    End(Verdict),
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::End(verdict)
+    }
+}
+
+/// What a controller's function gives back: a value, or the reason to leave.
+pub type Flow<T> = Result<T, Stop>;
+
+/// What a pass waits for besides answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// A VM has this power state.
+    PowerState(VmId, PowerState),
+    /// One of these objects changes.
+    ObjectsChange(Vec<ObjectKey>),
+}
+
+/// Something that a pass asked for, with what came of it.
+#[derive(Clone, Debug)]
+enum Exchange {
+    Call { operation: Operation, answer: answer::Answer, at: Timestamp },
+    Write { key: ObjectKey, result: api::Answer, at: Timestamp },
+    Wait { until: Until, happened: bool, objects: Vec<(ObjectKey, Option<Arc<Object>>)>, at: Timestamp },
+}
+
+/// What an open pass is waiting for.
+#[derive(Clone, Debug)]
+pub(crate) enum Pending {
+    Call {
+        id: CallId,
+        operation: Operation,
+    },
+    Write {
+        id: WriteId,
+        key: ObjectKey,
+    },
+    Wait {
+        until: Until,
+        deadline: Timestamp,
+    },
+    /// The last write, after which the pass ends with this verdict.
+    Closing {
+        id: WriteId,
+        verdict: Verdict,
+    },
+}
+
+/// A pass: what it is for, what it saw, what it was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    pub(crate) id: PassId,
+    pub(crate) key: Key,
+    pub(crate) began: Timestamp,
+    pub(crate) argument: Option<Arc<Argument>>,
+    seen: Seen,
+    exchanges: Vec<Exchange>,
+    notices: usize,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) mutated: bool,
+}
+
+/// What a controller was started with besides its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// The call that makes the VM.
+    pub deploy: Operation,
+    /// The zone that it goes to.
+    pub zone: Arc<str>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    objects: BTreeMap<ObjectKey, Option<Arc<Object>>>,
+    lists: BTreeMap<(Kind, Arc<str>), Arc<[Arc<Object>]>>,
+}
+
+/// What a controller's function may see and do. Everything that it does goes through here.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// The source of chance.
+    pub rng: Rng,
+    cache: &'a Cache,
+    pass: &'a mut Pass,
+    at: usize,
+    now: Timestamp,
+    fresh: BTreeMap<ObjectKey, Option<Arc<Object>>>,
+    said: usize,
+    slots_free: bool,
+    creating: bool,
+    asked: Option<Asked>,
+    notices: Vec<Notice>,
+    spawned: Option<(Key, Argument)>,
+}
+
+/// What a controller's function asked for when it was left.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    Call(Operation),
+    Write(Write),
+    Wait { until: Until, deadline: Timestamp },
+}
+
+/// What a pass may know of the operator besides the cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) rng: Rng,
+    pub(crate) cache: &'a Cache,
+    pub(crate) slots_free: bool,
+    pub(crate) creating: bool,
+}
+
+impl Pass {
+    pub(crate) fn new(id: PassId, key: Key, began: Timestamp, argument: Option<Arc<Argument>>) -> Self {
+        Self { id, key, began, argument, seen: Seen::default(), exchanges: Vec::new(), notices: 0, pending: None, mutated: false }
+    }
+
+    /// The versions of the objects that the pass saw, in the order of their keys.
+    pub(crate) fn versions(&self) -> Vec<(ObjectKey, u64)> {
+        let seen = self.seen.objects.iter();
+        seen.filter_map(|(key, object)| Some((key.clone(), object.as_ref()?.resource_version))).collect()
+    }
+
+    pub(crate) fn answered(&mut self, now: Timestamp, operation: Operation, answer: answer::Answer) {
+        self.mutated |= operation.mutates() && answer.result.is_ok();
+        self.push(Exchange::Call { operation, answer, at: now });
+    }
+
+    pub(crate) fn written(&mut self, now: Timestamp, key: ObjectKey, result: api::Answer) {
+        self.mutated |= result.is_ok();
+        self.push(Exchange::Write { key, result, at: now });
+    }
+
+    pub(crate) fn waited(&mut self, now: Timestamp, until: Until, happened: bool, cache: &Cache) {
+        let objects = match &until {
+            Until::ObjectsChange(keys) => keys.iter().map(|key| (key.clone(), cache.get(key).cloned())).collect(),
+            Until::PowerState(..) => Vec::new(),
+        };
+        self.push(Exchange::Wait { until, happened, objects, at: now });
+    }
+
+    fn push(&mut self, exchange: Exchange) {
+        assert!(self.exchanges.len() < limits::EXCHANGES_PER_PASS, "a pass of {} asks for ever", self.key);
+        self.exchanges.push(exchange);
+    }
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
+        let Around { settings, rng, cache, slots_free, creating } = around;
+        let now = pass.began;
+        Self {
+            settings,
+            rng,
+            cache,
+            pass,
+            at: 0,
+            now,
+            fresh: BTreeMap::new(),
+            said: 0,
+            slots_free,
+            creating,
+            asked: None,
+            notices: Vec::new(),
+            spawned: None,
+        }
+    }
+
+    /// The instant: that of the pass's beginning, or of the last answer that it looked at.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The object that the pass is for, as it was when the pass began.
+    pub fn subject(&mut self) -> Option<Arc<Object>> {
+        let key = self.pass.key.object.clone();
+        self.get(&key)
+    }
+
+    /// An object as the operator knows it, or knew it when this pass first asked; what a wait was about is seen anew.
+    pub fn get(&mut self, key: &ObjectKey) -> Option<Arc<Object>> {
+        if let Some(fresh) = self.fresh.get(key) {
+            return fresh.clone();
+        }
+        if let Some(seen) = self.pass.seen.objects.get(key) {
+            return seen.clone();
+        }
+        let object = self.cache.get(key).cloned();
+        self.pass.seen.objects.insert(key.clone(), object.clone());
+        object
+    }
+
+    /// The object of kind `K` with this namespace (empty for cluster scope) and name.
+    pub fn find<K: Resource>(&mut self, namespace: &str, name: &str) -> Option<Known<K>> {
+        Known::new(self.get(&ObjectKey::of::<K>(namespace, name))?)
+    }
+
+    /// All objects of kind `K` in a namespace (empty: in cluster scope, or in all), in the order of their names, as
+    /// they were when this pass first asked.
+    pub fn list<K: Resource>(&mut self, namespace: &str) -> Vec<Known<K>> {
+        let key = (K::KIND, Arc::<str>::from(namespace));
+        let cache = self.cache;
+        let list = self
+            .pass
+            .seen
+            .lists
+            .entry(key)
+            .or_insert_with(|| cache.list(K::KIND, (!namespace.is_empty()).then_some(namespace)).cloned().collect());
+        list.iter().cloned().filter_map(Known::new).collect()
+    }
+
+    /// Asks the hypervisor.
+    ///
+    /// # Errors
+    /// Leaves the function while the answer isn't there.
+    pub fn call(&mut self, operation: Operation) -> Flow<Result<Reply, Failure>> {
+        match self.pass.exchanges.get(self.at) {
+            Some(Exchange::Call { operation: asked, answer, at }) => {
+                assert!(*asked == operation, "a pass asked for {operation} where it had asked for {asked}");
+                (self.at, self.now) = (self.at + 1, *at);
+                Ok(answer.result.clone())
+            }
+            Some(other) => unreachable!("a pass asked for {operation} where it had asked for {other:?}"),
+            None => self.leave(Asked::Call(operation)),
+        }
+    }
+
+    /// Writes an object other than the pass's own (that one is written when the pass ends).
+    ///
+    /// # Errors
+    /// Leaves the function while the answer isn't there.
+    pub fn write(&mut self, write: Write) -> Flow<api::Answer> {
+        match self.pass.exchanges.get(self.at) {
+            Some(Exchange::Write { key, result, at }) => {
+                assert!(key == write.key(), "a pass wrote {} where it had written {key}", write.key());
+                (self.at, self.now) = (self.at + 1, *at);
+                Ok(result.clone())
+            }
+            Some(other) => unreachable!("a pass wrote {} where it had asked for {other:?}", write.key()),
+            None => self.leave(Asked::Write(write)),
+        }
+    }
+
+    /// Waits for something, but not longer than `at_most`; tells whether it happened. The pass holds nothing meanwhile.
+    ///
+    /// # Errors
+    /// Leaves the function while neither has come.
+    pub fn wait(&mut self, until: Until, at_most: Span) -> Flow<bool> {
+        match self.pass.exchanges.get(self.at) {
+            Some(Exchange::Wait { until: waited, happened, objects, at }) => {
+                assert!(*waited == until, "a pass waited for {until:?} where it had waited for {waited:?}");
+                (self.at, self.now) = (self.at + 1, *at);
+                self.fresh.extend(objects.iter().cloned());
+                Ok(*happened)
+            }
+            Some(other) => unreachable!("a pass waited for {until:?} where it had asked for {other:?}"),
+            None => {
+                let deadline = self.now + at_most;
+                self.leave(Asked::Wait { until, deadline })
+            }
+        }
+    }
+
+    fn leave<T>(&mut self, asked: Asked) -> Flow<T> {
+        self.asked = Some(asked);
+        Err(Stop::Suspended)
+    }
+
+    /// Tells people something about an object (a Kubernetes Event); once, however often the function is run again.
+    pub fn notice(&mut self, notice: Notice) {
+        self.said += 1;
+        if self.said > self.pass.notices {
+            self.pass.notices = self.said;
+            self.notices.push(notice);
+        }
+    }
+
+    /// Whether one more VM may be created just now.
+    #[must_use]
+    pub fn create_slot_is_free(&self) -> bool {
+        self.slots_free
+    }
+
+    /// Whether a create of this object is under way in the background.
+    #[must_use]
+    pub fn is_creating(&self) -> bool {
+        self.creating
+    }
+
+    /// Starts the background part of this VM's creation; it begins when this pass ends.
+    pub fn create_in_background(&mut self, argument: Argument) {
+        let key = Key { controller: crate::queue::Controller::VmCreate, object: self.pass.key.object.clone() };
+        self.spawned = Some((key, argument));
+    }
+
+    pub(crate) fn controller(&self) -> crate::queue::Controller {
+        self.pass.key.controller
+    }
+
+    pub(crate) fn into_effects(self) -> (Option<Asked>, Vec<Notice>, Option<(Key, Argument)>) {
+        (self.asked, self.notices, self.spawned)
+    }
+
+    /// What the pass was started with.
+    #[must_use]
+    pub fn argument(&self) -> Option<Arc<Argument>> {
+        self.pass.argument.clone()
+    }
+}
+
+/// An object of kind `K` that a pass holds on to.
+#[derive(Debug)]
+pub struct Known<K: Resource> {
+    /// The object.
+    pub object: Arc<Object>,
+    kind: std::marker::PhantomData<K>,
+}
+
+impl<K: Resource> Clone for Known<K> {
+    fn clone(&self) -> Self {
+        Self { object: self.object.clone(), kind: std::marker::PhantomData }
+    }
+}
+
+impl<K: Resource> Known<K> {
+    /// The object as kind `K`, if it is one.
+    #[must_use]
+    pub fn new(object: Arc<Object>) -> Option<Self> {
+        object.view::<K>()?;
+        Some(Self { object, kind: std::marker::PhantomData })
+    }
+
+    /// Its typed view.
+    #[must_use]
+    pub fn view(&self) -> View<'_, K> {
+        self.object.view().expect("the kind was checked when this was made")
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.object.key.name
+    }
+
+    /// Its spec.
+    #[must_use]
+    pub fn spec(&self) -> &K::Spec {
+        self.view().spec
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> &K::Status {
+        self.view().status
+    }
+}

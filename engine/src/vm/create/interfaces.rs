@@ -1,0 +1,282 @@
+//! The network interfaces of a VM: an object of the network provider for each, and what the provider says of it.
+//!
+//! The object is created if it isn't there, and waited for; a wait ends with the object's change or after 15 s, and then the object's
+//! own event wakes the VM. Source: vm-lifecycle §11.7.1, §11.7.4 ("What the network provider's status means").
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use vmtwin_model::kube::api::Write;
+use vmtwin_model::kube::network_interface::{self, NetworkInterface};
+use vmtwin_model::kube::subnet_port::{PortAddressBinding, SubnetPort, SubnetPortSpec, SubnetPortStatus};
+use vmtwin_model::kube::virtual_machine::{NetworkInterfaceSpec, VirtualMachine};
+use vmtwin_model::kube::virtual_network_interface::{VirtualNetworkInterface, VirtualNetworkInterfaceSpec, VirtualNetworkInterfaceStatus};
+use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Kind, Object, ObjectKey, Resource};
+use vmtwin_model::time::Span;
+
+use crate::pass::{Cx, Flow, Until};
+use crate::settings::NetworkProvider;
+use crate::verdict::Verdict;
+use crate::vm::{VmDraft, keys};
+
+/// How long a pass waits for interface objects to become ready.
+const PATIENCE: Span = Span::from_secs(15);
+
+/// An interface as its provider made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Interface {
+    /// Its name in the VM's spec.
+    pub(crate) name: String,
+    /// The network, as vSphere's adapter is to name it.
+    pub(crate) network: Arc<str>,
+    /// The id of the port at the provider.
+    pub(crate) external_id: String,
+    /// The MAC address in lower case; empty where the platform chooses.
+    pub(crate) mac: String,
+    /// The addresses with their prefix.
+    pub(crate) addresses: Vec<String>,
+    /// The gateways, of either family.
+    pub(crate) gateways: Vec<String>,
+    /// Whether the network uses DHCP for IPv4.
+    pub(crate) dhcp4: bool,
+    /// Whether the network uses DHCP for IPv6.
+    pub(crate) dhcp6: bool,
+}
+
+/// The interfaces, once all of them are ready. None where networking is disabled.
+pub(crate) fn ready(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Interface>> {
+    let wanted = match &draft.spec().network {
+        Some(network) if !network.disabled => network.interfaces.clone(),
+        _ => return Ok(Vec::new()),
+    };
+    if cx.settings.network_provider == NetworkProvider::Named {
+        return Ok(wanted.iter().map(named).collect());
+    }
+    let mut objects = Vec::with_capacity(wanted.len());
+    for interface in &wanted {
+        objects.push(ensure(cx, draft, interface)?);
+    }
+    let deadline = cx.now() + PATIENCE;
+    loop {
+        let mut waiting = Vec::new();
+        let mut failure = None;
+        let mut made = Vec::with_capacity(wanted.len());
+        for (interface, key) in wanted.iter().zip(&objects) {
+            match cx.get(key).as_deref().map_or(Seen::NotReady(None), |object| read(object, interface)) {
+                Seen::Ready(interface) => made.push(interface),
+                Seen::NotReady(why) => {
+                    failure = failure.or(why);
+                    waiting.push(key.clone());
+                }
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(made);
+        }
+        let rest = deadline - cx.now();
+        if rest <= Span::ZERO || !cx.wait(Until::ObjectsChange(waiting), rest)? {
+            let suffix = failure.map(|why| format!(": failure - {why}")).unwrap_or_default();
+            return Err(Verdict::terminal(format!("network interface is not ready{suffix}")).into());
+        }
+    }
+}
+
+fn named(interface: &NetworkInterfaceSpec) -> Interface {
+    let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
+    Interface { name: interface.name.clone(), network: network.into(), dhcp4: true, ..Interface::default() }
+}
+
+/// The interface's object; created if it isn't there.
+fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> Flow<ObjectKey> {
+    let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
+    let vm = draft.name();
+    let name = match network {
+        "" => format!("{vm}-{}", interface.name),
+        network => format!("{vm}-{network}-{}", interface.name),
+    };
+    let key = ObjectKey::new(kind(cx.settings.network_provider), draft.namespace().clone(), name.as_str());
+    if cx.get(&key).is_some() {
+        return Ok(key);
+    }
+    let meta = ObjectMeta {
+        name: Some(name),
+        namespace: Some(draft.namespace().to_string()),
+        labels: Some(
+            [(keys::VM_NAME, vm.to_string()), (keys::VM_INTERFACE_NAME, interface.name.clone())]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+        ),
+        owner_references: Some(vec![owner(draft)]),
+        ..ObjectMeta::default()
+    };
+    let object = match cx.settings.network_provider {
+        NetworkProvider::Vpc => Object::new::<SubnetPort>(meta, subnet_port(interface, network), SubnetPortStatus::default()),
+        NetworkProvider::NsxT => {
+            let spec = VirtualNetworkInterfaceSpec { virtual_network: network.to_owned() };
+            Object::new::<VirtualNetworkInterface>(meta, spec, VirtualNetworkInterfaceStatus::default())
+        }
+        NetworkProvider::Vds | NetworkProvider::Named => {
+            let spec = network_interface::NetworkInterfaceSpec {
+                network_name: network.to_owned(),
+                type_: "vmxnet3".to_owned(),
+                ..Default::default()
+            };
+            Object::new::<NetworkInterface>(meta, spec, network_interface::NetworkInterfaceStatus::default())
+        }
+    };
+    match cx.write(Write::Create(Arc::new(object)))? {
+        Ok(_) => Ok(key),
+        Err(error) if error.code == 409 => Ok(key),
+        Err(error) => Err(Verdict::failed(format!("failed to create network interface {}: {error}", interface.name)).into()),
+    }
+}
+
+fn kind(provider: NetworkProvider) -> Kind {
+    match provider {
+        NetworkProvider::Vpc => SubnetPort::KIND,
+        NetworkProvider::NsxT => VirtualNetworkInterface::KIND,
+        NetworkProvider::Vds | NetworkProvider::Named => NetworkInterface::KIND,
+    }
+}
+
+fn owner(draft: &VmDraft) -> OwnerReference {
+    let info = VirtualMachine::KIND.info();
+    OwnerReference {
+        api_version: info.api_version(),
+        kind: info.kind.to_owned(),
+        name: draft.name().to_string(),
+        uid: draft.base().uid().to_owned(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+fn subnet_port(interface: &NetworkInterfaceSpec, network: &str) -> SubnetPortSpec {
+    let is_subnet = interface.network.as_ref().is_some_and(|reference| reference.kind == "Subnet");
+    let mac = interface.mac_addr.to_lowercase();
+    let (subnet, subnet_set) = if is_subnet { (network.to_owned(), String::new()) } else { (String::new(), network.to_owned()) };
+    let address_bindings = if mac.is_empty() { Vec::new() } else { vec![PortAddressBinding { mac_address: mac, ..Default::default() }] };
+    SubnetPortSpec { subnet, subnet_set, address_bindings }
+}
+
+enum Seen {
+    Ready(Interface),
+    /// With the provider's word, if it says why.
+    NotReady(Option<String>),
+}
+
+fn read(object: &Object, interface: &NetworkInterfaceSpec) -> Seen {
+    let made = if let Some(port) = object.view::<SubnetPort>() {
+        ready_or(&port.status.conditions, || from_subnet_port(port.status))
+    } else if let Some(vif) = object.view::<VirtualNetworkInterface>() {
+        ready_or(&vif.status.conditions, || from_virtual_network_interface(vif.status))
+    } else if let Some(nic) = object.view::<NetworkInterface>() {
+        ready_or(&nic.status.conditions, || from_network_interface(nic.status))
+    } else {
+        Seen::NotReady(None)
+    };
+    match made {
+        Seen::Ready(made) => {
+            let mac = if made.mac == "00:00:00:00:00:00" { String::new() } else { made.mac.to_lowercase() };
+            Seen::Ready(Interface { name: interface.name.clone(), mac, ..made })
+        }
+        not_ready => not_ready,
+    }
+}
+
+fn ready_or(conditions: &Vec<Condition>, made: impl FnOnce() -> Interface) -> Seen {
+    match conditions.condition(&ConditionType::Ready) {
+        Some(ready) if ready.status == ConditionStatus::True => Seen::Ready(made()),
+        Some(ready) if ready.status == ConditionStatus::False => Seen::NotReady(Some(format!("{}: {}", ready.reason, ready.message))),
+        _ => Seen::NotReady(None),
+    }
+}
+
+/// VPC: no address means DHCP, unless DHCP is deactivated on the subnet.
+fn from_subnet_port(status: &SubnetPortStatus) -> Interface {
+    let Some(config) = &status.network_interface_config else { return Interface::default() };
+    let addresses = config.ip_addresses.iter().filter(|address| !address.ip_address.is_empty());
+    let addresses: Vec<String> = addresses.map(|address| address.ip_address.clone()).collect();
+    Interface {
+        network: config.logical_switch_uuid.as_str().into(),
+        external_id: status.attachment.as_ref().map(|attachment| attachment.id.clone()).unwrap_or_default(),
+        mac: config.mac_address.clone(),
+        dhcp4: addresses.is_empty() && !config.dhcp_deactivated_on_subnet,
+        gateways: config.ip_addresses.iter().map(|address| address.gateway.clone()).filter(|gateway| !gateway.is_empty()).collect(),
+        addresses,
+        ..Interface::default()
+    }
+}
+
+/// NSX-T: no address, or a single empty one, means DHCP.
+fn from_virtual_network_interface(status: &VirtualNetworkInterfaceStatus) -> Interface {
+    let given = status.ip_addresses.iter().filter(|address| !address.ip.is_empty());
+    let addresses: Vec<String> = given.clone().map(|address| with_prefix(&address.ip, &address.subnet_mask)).collect();
+    Interface {
+        network: status.provider_status.as_ref().map_or("", |provider| provider.nsx_logical_switch_id.as_str()).into(),
+        external_id: status.interface_id.clone(),
+        mac: status.mac_address.clone(),
+        dhcp4: addresses.is_empty(),
+        gateways: given.map(|address| address.gateway.clone()).filter(|gateway| !gateway.is_empty()).collect(),
+        addresses,
+        ..Interface::default()
+    }
+}
+
+/// VDS: by the assignment mode; where none is given, addresses mean a static pool.
+fn from_network_interface(status: &network_interface::NetworkInterfaceStatus) -> Interface {
+    let is = |mode: &str, word: &str| mode.eq_ignore_ascii_case(word);
+    let (mode4, mode6) = (status.ip_assignment_mode.as_str(), status.ipv6_assignment_mode.as_str());
+    let takes_addresses = !is(mode4, "dhcp") && !(is(mode4, "none") && is(mode6, "none"));
+    let given: Vec<_> = if takes_addresses { status.ip_configs.iter().collect() } else { Vec::new() };
+    let addresses: Vec<String> = given
+        .iter()
+        .map(|config| match config.prefix {
+            Some(prefix) => format!("{}/{prefix}", config.ip),
+            None => with_prefix(&config.ip, &config.subnet_mask),
+        })
+        .collect();
+    Interface {
+        network: status.network_id.as_str().into(),
+        external_id: status.external_id.clone(),
+        mac: status.mac_address.clone(),
+        dhcp4: is(mode4, "dhcp") || (mode4.is_empty() && addresses.is_empty()),
+        dhcp6: is(mode6, "dhcp"),
+        gateways: given.iter().map(|config| config.gateway.clone()).filter(|gateway| !gateway.is_empty()).collect(),
+        addresses,
+        ..Interface::default()
+    }
+}
+
+/// An address with the prefix length of its mask; a mask that is none gives the bare address.
+fn with_prefix(address: &str, mask: &str) -> String {
+    match mask.parse::<std::net::Ipv4Addr>() {
+        Ok(mask) => format!("{address}/{}", mask.to_bits().leading_ones()),
+        Err(_) if mask.parse::<u8>().is_ok() => format!("{address}/{mask}"),
+        Err(_) => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_becomes_a_prefix_length() {
+        assert_eq!(with_prefix("192.168.0.3", "255.255.255.0"), "192.168.0.3/24");
+        assert_eq!(with_prefix("192.168.0.3", "16"), "192.168.0.3/16");
+        assert_eq!(with_prefix("fd00::1", "ffff::"), "fd00::1");
+    }
+
+    #[test]
+    fn a_port_without_address_means_dhcp_unless_dhcp_is_deactivated() {
+        use vmtwin_model::kube::subnet_port::NetworkInterfaceConfig;
+
+        let status = |deactivated| SubnetPortStatus {
+            network_interface_config: Some(NetworkInterfaceConfig { dhcp_deactivated_on_subnet: deactivated, ..Default::default() }),
+            ..Default::default()
+        };
+        assert!(from_subnet_port(&status(false)).dhcp4);
+        assert!(!from_subnet_port(&status(true)).dhcp4);
+    }
+}

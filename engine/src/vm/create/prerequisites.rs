@@ -1,0 +1,160 @@
+//! What must be there before a VM can be made: class, image, bootstrap data, storage. Source: vm-lifecycle §6.1-2.
+//!
+//! All are looked at even if an earlier one fails, so that each has its condition; the errors are joined.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::storage::v1::StorageClass;
+use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
+use vmtwin_model::kube::virtual_machine_class::{VirtualMachineClass, VirtualMachineClassSpec};
+use vmtwin_model::kube::virtual_machine_image::{VirtualMachineImage, VirtualMachineImageStatus};
+use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Kind, Reason, Resource};
+
+use crate::pass::{Cx, Flow, Known};
+use crate::verdict::Verdict;
+use crate::vm::VmDraft;
+
+/// What a VM is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Needs {
+    /// The class.
+    pub(crate) class: Known<VirtualMachineClass>,
+    /// What is known of the image.
+    pub(crate) image: VirtualMachineImageStatus,
+    /// The storage policy's id.
+    pub(crate) storage_policy: Arc<str>,
+}
+
+impl Needs {
+    /// The class's spec.
+    pub(crate) fn class(&self) -> &VirtualMachineClassSpec {
+        self.class.spec()
+    }
+}
+
+/// A prerequisite that is missing.
+struct Missing {
+    reason: Reason,
+    message: Arc<str>,
+}
+
+impl Missing {
+    fn new(reason: Reason, message: impl Into<Arc<str>>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+pub(super) fn check(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Needs> {
+    let class = find_class(cx, draft);
+    let class = note(cx, draft, ConditionType::ClassReady, class, |_| "".into());
+    let image = find_image(cx, draft);
+    let since = cx.now().to_second();
+    let image = note(cx, draft, ConditionType::ImageReady, image, |_| format!("VirtualMachineImage was ready at {since}").into());
+    let bootstrap = match find_bootstrap(cx, draft) {
+        Some(found) => note(cx, draft, ConditionType::BootstrapReady, found, |()| "".into()),
+        None => {
+            if draft.status().conditions.condition(&ConditionType::BootstrapReady).is_some() {
+                draft.status_mut().conditions.take(&ConditionType::BootstrapReady);
+            }
+            Ok(())
+        }
+    };
+    let storage = find_storage(cx, draft);
+    let storage = note(cx, draft, ConditionType::StorageReady, storage, |_| "".into());
+    match (class, image, bootstrap, storage) {
+        (Ok(class), Ok(image), Ok(()), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy }),
+        (class, image, bootstrap, storage) => {
+            let errors = [class.err(), image.err(), bootstrap.err(), storage.err()];
+            let errors: Vec<Arc<str>> = errors.into_iter().flatten().collect();
+            Err(Verdict::failed(errors.join("\n")).into())
+        }
+    }
+}
+
+/// Puts the outcome of one look-up into its condition, and keeps the error's text alone.
+fn note<T>(
+    cx: &Cx<'_>,
+    draft: &mut VmDraft,
+    type_: ConditionType,
+    found: Result<T, Missing>,
+    message: impl FnOnce(&T) -> Arc<str>,
+) -> Result<T, Arc<str>> {
+    let now = cx.now();
+    match found {
+        Ok(value) => {
+            if !draft.status().conditions.is_true(&type_) {
+                let condition = Condition::new(type_, ConditionStatus::True, Reason::True, message(&value));
+                draft.status_mut().conditions.put(condition, now);
+            }
+            Ok(value)
+        }
+        Err(Missing { reason, message }) => {
+            draft.status_mut().conditions.put(Condition::fails(type_, reason, message.clone()), now);
+            Err(message)
+        }
+    }
+}
+
+/// Kubernetes' text for an object that isn't there.
+pub(crate) fn not_found(kind: Kind, name: &str) -> String {
+    let info = kind.info();
+    let group = if info.group.is_empty() { String::new() } else { format!(".{}", info.group) };
+    format!("{}{group} {name:?} not found", info.plural)
+}
+
+fn find_class(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Known<VirtualMachineClass>, Missing> {
+    let name = draft.spec().class_name.clone();
+    if name.is_empty() {
+        return Err(Missing::new(Reason::Invalid, "spec.className is empty: a VM without a class can't be created"));
+    }
+    let found = cx.find::<VirtualMachineClass>(&draft.namespace().clone(), &name);
+    found.ok_or_else(|| Missing::new(Reason::NotFound, not_found(VirtualMachineClass::KIND, &name)))
+}
+
+fn find_image(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<VirtualMachineImageStatus, Missing> {
+    let Some(image) = draft.spec().image.clone() else {
+        return Err(Missing::new(Reason::NotSet, "spec.image is not set"));
+    };
+    let namespace = draft.namespace().clone();
+    let (kind, status) = match image.kind.as_str() {
+        "VirtualMachineImage" => {
+            (VirtualMachineImage::KIND, cx.find::<VirtualMachineImage>(&namespace, &image.name).map(|image| image.status().clone()))
+        }
+        "ClusterVirtualMachineImage" => {
+            (ClusterVirtualMachineImage::KIND, cx.find::<ClusterVirtualMachineImage>("", &image.name).map(|image| image.status().clone()))
+        }
+        other => return Err(Missing::new(Reason::UnknownKind, other)),
+    };
+    let status = status.ok_or_else(|| Missing::new(Reason::NotFound, not_found(kind, &image.name)))?;
+    match status.conditions.condition(&ConditionType::Ready) {
+        Some(ready) if ready.status == ConditionStatus::True => Ok(status),
+        Some(ready) if ready.status == ConditionStatus::False => Err(Missing::new(ready.reason.clone(), ready.message.clone())),
+        _ => Err(Missing::new(Reason::NotReady, "VirtualMachineImage is not ready")),
+    }
+}
+
+/// The secrets that the bootstrap provider names; nothing where no provider is named.
+fn find_bootstrap(cx: &mut Cx<'_>, draft: &VmDraft) -> Option<Result<(), Missing>> {
+    let bootstrap = draft.spec().bootstrap.clone()?;
+    let namespace = draft.namespace().clone();
+    let raw = bootstrap.cloud_init.and_then(|cloud_init| cloud_init.raw_cloud_config);
+    Some(raw.map_or(Ok(()), |selector| {
+        let secret = cx.find::<Secret>(&namespace, &selector.name);
+        let secret = secret.ok_or_else(|| Missing::new(Reason::NotFound, not_found(Secret::KIND, &selector.name)))?;
+        let has_key = secret.spec().data.iter().flatten().any(|(key, _)| *key == selector.key);
+        let text = format!("required key {:?} not found in Secret {:?}", selector.key, selector.name);
+        if has_key { Ok(()) } else { Err(Missing::new(Reason::RequiredKeyNotFound, text)) }
+    }))
+}
+
+fn find_storage(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Arc<str>, Missing> {
+    let name = draft.spec().storage_class.clone();
+    if name.is_empty() {
+        return Err(Missing::new(Reason::StorageClassRequired, "StorageClass is required but not specified"));
+    }
+    let class = cx.find::<StorageClass>("", &name).ok_or_else(|| Missing::new(Reason::NotFound, not_found(StorageClass::KIND, &name)))?;
+    let policy = class.spec().parameters.as_ref().and_then(|parameters| parameters.get("storagePolicyID"));
+    let text = || Missing::new(Reason::Invalid, format!("StorageClass {name:?} does not have \"storagePolicyID\" parameter"));
+    policy.map(|id| id.as_str().into()).ok_or_else(text)
+}

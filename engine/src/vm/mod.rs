@@ -1,0 +1,126 @@
+//! The VirtualMachine controller: from the first sight of an object to the end of its VM. Source: vm-lifecycle.
+
+mod create;
+mod delete;
+mod group_link;
+pub(crate) mod keys;
+mod locate;
+mod update;
+
+use std::sync::Arc;
+
+use vmtwin_model::kube::api::{Notice, Write};
+use vmtwin_model::kube::power::PowerState;
+use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::{ConditionType, Conditions, View};
+use vmtwin_model::vsphere::{Failure, Operation};
+
+use crate::draft::Draft;
+use crate::pass::{Cx, Flow, Stop};
+use crate::verdict::{Verdict, Wait};
+
+/// The draft of a VM.
+pub(crate) type VmDraft = Draft<VirtualMachine>;
+
+/// The priority of a VM that is being created.
+pub(crate) const CREATING: i32 = 100;
+
+/// Which of several VMs that are due goes first. Source: vm-lifecycle §2.6.
+pub(crate) fn priority(vm: View<'_, VirtualMachine>) -> i32 {
+    if let Some(priority) = vm.object.annotation(keys::RECONCILE_PRIORITY).and_then(|text| text.parse().ok()) {
+        return priority;
+    }
+    let status = vm.status;
+    if vm.object.is_deleting() {
+        97
+    } else if !status.conditions.is_true(&ConditionType::Created) {
+        CREATING
+    } else if status.power_state != vm.spec.power_state {
+        99
+    } else if status.power_state == Some(PowerState::PoweredOn) && waits_for_address(vm) {
+        98
+    } else {
+        0
+    }
+}
+
+fn waits_for_address(vm: View<'_, VirtualMachine>) -> bool {
+    let wanted = vm.spec.network.as_ref().is_some_and(|network| !network.disabled);
+    let known = vm.status.network.as_ref().is_some_and(|network| !network.primary_ip4.is_empty() || !network.primary_ip6.is_empty());
+    wanted && !known
+}
+
+/// One pass. Source: vm-lifecycle §2.2.
+pub(crate) fn run(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
+    with_draft(cx, reconcile)
+}
+
+/// The background part of a VM's creation.
+pub(crate) fn run_create(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
+    with_draft(cx, create::deploy::finish)
+}
+
+fn with_draft(cx: &mut Cx<'_>, body: fn(&mut Cx<'_>, &mut VmDraft) -> Flow<Verdict>) -> (Flow<Verdict>, Option<Write>) {
+    let Some(mut draft) = cx.subject().and_then(Draft::of) else { return (Ok(Verdict::Done), None) };
+    let result = body(cx, &mut draft);
+    let write = if matches!(result, Err(Stop::Suspended)) { None } else { draft.into_write() };
+    (result, write)
+}
+
+fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
+    if draft.base().is_deleting() {
+        return delete::reconcile(cx, draft);
+    }
+    if draft.annotation(keys::PAUSED).is_some() {
+        return Ok(Verdict::Done);
+    }
+    if !draft.has_finalizer(keys::FINALIZER) {
+        draft.remove_finalizer(keys::OLD_FINALIZER);
+        draft.add_finalizer(keys::FINALIZER);
+        return Ok(Verdict::Done);
+    }
+    if cx.is_creating() {
+        return Ok(not_created_yet(cx));
+    }
+    match locate::find(cx, draft)? {
+        None => create::reconcile(cx, draft),
+        Some(vm) => update::reconcile(cx, draft, &vm),
+    }
+}
+
+/// The look now and then at a VM that isn't created yet.
+fn not_created_yet(cx: &Cx<'_>) -> Verdict {
+    Verdict::Again { after: cx.settings.create_vm_requeue_delay, why: Wait::Poll("not created yet") }
+}
+
+/// Emits `<op>Success` or `<op>Failure` on the VM. Source: vm-lifecycle §2.5.
+fn notice(cx: &mut Cx<'_>, draft: &VmDraft, op: &str, error: Option<&str>) {
+    cx.notice(Notice {
+        object: draft.base().key.clone(),
+        warning: error.is_some(),
+        reason: format!("{op}{}", if error.is_some() { "Failure" } else { "Success" }).into(),
+        message: error.map_or_else(|| format!("{op} success"), str::to_owned).into(),
+    });
+}
+
+/// How upstream prints a failure: a call's fault with its code, a task's as the server's text.
+fn text_of(operation: &Operation, failure: &Failure) -> Arc<str> {
+    let Some(fault) = failure.fault() else { return failure.to_string().into() };
+    let message = if fault.localized_message.is_empty() { fault.name.as_str() } else { &*fault.localized_message };
+    if operation.method().ends_with("_Task") {
+        message.into()
+    } else if fault.localized_message.is_empty() || *fault.localized_message == *fault.name.as_str() {
+        format!("ServerFaultCode: {}", fault.name).into()
+    } else {
+        format!("ServerFaultCode: {}: {message}", fault.name).into()
+    }
+}
+
+/// Asks vSphere for something, and ends the pass with an ordinary error that begins so if it fails.
+fn ask(cx: &mut Cx<'_>, operation: Operation, what: &str) -> Flow<vmtwin_model::vsphere::Reply> {
+    let failure = match cx.call(operation.clone())? {
+        Ok(reply) => return Ok(reply),
+        Err(failure) => failure,
+    };
+    Err(Verdict::failed(format!("{what}: {}", text_of(&operation, &failure))).into())
+}

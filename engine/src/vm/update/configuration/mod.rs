@@ -1,0 +1,224 @@
+//! Step 10: the VM's configuration: its marks, its class, its guest, its network as intended, its bootstrap. Source: vm-lifecycle §11.
+//!
+//! Mirrors: vm-operator `pkg/providers/vsphere/vmprovider_vm_utils.go` and `session/session_vm_update.go`. All that is to change goes into one
+//! reconfigure; whatever it changes ends the pass, so that a power-on finds the VM as it is to be.
+
+mod bootstrap;
+mod network_config;
+pub(crate) mod resize;
+
+use std::sync::Arc;
+
+use vmtwin_model::kube::power::PowerState as Desired;
+use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
+use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
+use vmtwin_model::vsphere::spec::{ConfigSpec, OptionValue};
+use vmtwin_model::vsphere::vm::{Config, PowerState as Observed};
+use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
+
+use super::{has_running_task, paused_by, power};
+use crate::pass::{Cx, Flow, Known, Stop};
+use crate::verdict::Verdict;
+use crate::vm::create::{interfaces, spec};
+use crate::vm::{VmDraft, keys, text_of};
+
+/// What may change in this pass. Source: vm-lifecycle §11.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    /// The VM sleeps or a task has it: nothing of ours.
+    Nothing,
+    /// Somebody holds it: our marks alone.
+    Marks,
+    /// It runs.
+    On,
+    /// It is off and to be switched on, or there is no resize.
+    Off,
+    /// It is off and stays off.
+    Resize,
+}
+
+pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>> {
+    let Some(config) = &vm.config else { return Err(Verdict::terminal("nil config info").into()) };
+    power::reachable(vm)?;
+    match apply(cx, draft, vm, config) {
+        Ok(()) => Ok(None),
+        Err(Stop::End(Verdict::Failed(error))) => Ok(Some(error)),
+        Err(stop) => Err(stop),
+    }
+}
+
+fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config) -> Flow<()> {
+    let set = set_of(cx, draft, vm);
+    note_pause(draft, vm);
+    if set == Set::Nothing {
+        return Ok(());
+    }
+    let mut change = marks(draft, config);
+    if set == Set::Marks {
+        return reconfigure(cx, draft, vm, change).map(|_| ());
+    }
+    let class = find_class(cx, draft, set)?;
+    if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
+        draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
+    }
+    hardware_version(cx, draft, vm, config)?;
+    let ready = interfaces::ready(cx, draft)?;
+    collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
+    reconfigure(cx, draft, vm, change)?;
+    if set != Set::On
+        && let Some(class) = &class
+    {
+        resize::note(cx, draft, class);
+    }
+    network_config::write(cx, draft, &ready)?;
+    bootstrap::apply(cx, draft, vm, config, &ready)
+}
+
+fn set_of(cx: &Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine) -> Set {
+    if vm.runtime.power_state == Observed::Suspended || has_running_task(vm) {
+        Set::Nothing
+    } else if paused_by(draft, vm).is_some() {
+        Set::Marks
+    } else if vm.runtime.power_state == Observed::PoweredOn {
+        Set::On
+    } else if draft.spec().power_state == Some(Desired::PoweredOn) || !resize::gate_is_on(cx.settings) {
+        Set::Off
+    } else {
+        Set::Resize
+    }
+}
+
+fn note_pause(draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
+    let who = paused_by(draft, vm);
+    draft.set_label(keys::PAUSED, who);
+}
+
+/// `managedBy` and `vmservice.namespacedName`, put back where they are gone.
+fn marks(draft: &VmDraft, config: &Config) -> ConfigSpec {
+    let mut change = ConfigSpec::default();
+    if config.managed_by != Some(spec::managed_by()) {
+        change.managed_by = Some(spec::managed_by());
+    }
+    let name = draft.base().key.namespaced_name();
+    if config.extra_config.get(keys::NAMESPACED_NAME).is_none_or(|there| **there != *name) {
+        change.extra_config.push(OptionValue::new(keys::NAMESPACED_NAME, name));
+    }
+    change
+}
+
+/// The class must be there, but for a VM that is off and stays off.
+fn find_class(cx: &mut Cx<'_>, draft: &mut VmDraft, set: Set) -> Flow<Option<Known<VirtualMachineClass>>> {
+    let name = draft.spec().class_name.clone();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let class = cx.find::<VirtualMachineClass>(&draft.namespace().clone(), &name);
+    let now = cx.now();
+    match class {
+        Some(class) => {
+            if !draft.status().conditions.is_true(&ConditionType::ClassReady) {
+                draft.status_mut().conditions.put(Condition::holds(ConditionType::ClassReady), now);
+            }
+            Ok(Some(class))
+        }
+        None => {
+            let info = VirtualMachineClass::KIND.info();
+            let text = format!("{}.{} {name:?} not found", info.plural, info.group);
+            draft.status_mut().conditions.put(Condition::fails(ConditionType::ClassReady, Reason::NotFound, text.clone()), now);
+            if set == Set::Resize { Ok(None) } else { Err(Verdict::failed(text).into()) }
+        }
+    }
+}
+
+/// Source: vm-lifecycle §11.5.
+fn hardware_version(cx: &mut Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine, config: &Config) -> Flow<()> {
+    const NEWEST: i32 = 22;
+    let wanted = draft.spec().min_hardware_version;
+    if wanted > NEWEST {
+        return Err(Verdict::failed(format!("invalid minHardwareVersion: {wanted}")).into());
+    }
+    let observed: i32 = config.version.strip_prefix("vmx-").and_then(|number| number.parse().ok()).unwrap_or(0);
+    if wanted == 0 || observed >= wanted || vm.runtime.power_state != Observed::PoweredOff {
+        return Ok(());
+    }
+    crate::vm::ask(cx, Operation::UpgradeVm { vm: vm.id.clone(), version: format!("vmx-{wanted}").into() }, "failed to upgrade vm")?;
+    Err(Verdict::Progress("upgraded hardware version").into())
+}
+
+/// Puts together what the set of this pass allows.
+fn collect(
+    cx: &mut Cx<'_>,
+    draft: &VmDraft,
+    vm: &vsphere::VirtualMachine,
+    config: &Config,
+    set: Set,
+    class: Option<&Known<VirtualMachineClass>>,
+    change: &mut ConfigSpec,
+) -> Flow<()> {
+    if matches!(set, Set::On | Set::Off) && vm.extra_config(keys::EVACUATION_POWER_OFF).is_some() {
+        change.extra_config.push(OptionValue::new(keys::EVACUATION_POWER_OFF, ""));
+    }
+    if set != Set::Resize
+        && let Some(tracking) = draft.spec().advanced.as_ref().and_then(|advanced| advanced.change_block_tracking)
+        && config.change_tracking_enabled.unwrap_or(false) != tracking
+    {
+        change.change_tracking_enabled = Some(tracking);
+    }
+    if set == Set::Off && config.annotation.is_empty() {
+        change.annotation = Some(keys::DEFAULT_ANNOTATION.into());
+    }
+    let guest_id = &draft.spec().guest_id;
+    if set == Set::Off && !guest_id.is_empty() && **guest_id != *config.guest_id {
+        change.guest_id = Some(guest_id.as_str().into());
+    }
+    if matches!(set, Set::Off | Set::Resize)
+        && let Some(class) = class
+    {
+        resize::collect(cx, draft, vm, config, class, change)?;
+    }
+    Ok(())
+}
+
+/// Sends the change, unless it is empty; what it changed ends the pass.
+fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec) -> Flow<()> {
+    if change == ConfigSpec::default() {
+        return Ok(());
+    }
+    let resized =
+        change.num_cpus.is_some() || change.memory_mb.is_some() || change.cpu_allocation.is_some() || change.memory_allocation.is_some();
+    let guest_id = change.guest_id.clone();
+    let operation = Operation::ReconfigVm { vm: vm.id.clone(), spec: change.into() };
+    let result = cx.call(operation.clone())?;
+    note_guest_id(cx, draft, guest_id.as_deref(), result.as_ref().err());
+    match result {
+        Ok(_) => {
+            if resized {
+                resize::note_applied(cx, draft);
+            }
+            Err(Verdict::Progress("reconfigured vm").into())
+        }
+        Err(failure) => {
+            let text = text_of(&operation, &failure);
+            Err(Verdict::failed(format!("updating state failed with reconfigure VM task failed: {text}")).into())
+        }
+    }
+}
+
+/// `GuestIDReconfigured` is False where vSphere refused the guest ID, and gone otherwise.
+fn note_guest_id(cx: &Cx<'_>, draft: &mut VmDraft, guest_id: Option<&str>, failure: Option<&Failure>) {
+    let refused = failure.and_then(Failure::fault).is_some_and(|fault| {
+        fault.name == FaultName::InvalidArgument && fault.text("invalidProperty").is_some_and(|path| path.contains("configSpec.guestId"))
+    });
+    match guest_id.filter(|_| refused) {
+        Some(id) => {
+            let now = cx.now();
+            let text = format!("The specified guest ID value is not supported: {id}");
+            draft.status_mut().conditions.put(Condition::fails(ConditionType::GuestIdReconfigured, Reason::Invalid, text), now);
+        }
+        None => {
+            if draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
+                draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `status.network` as the guest reports it. Source: vm-lifecycle §8.1.
+
+use std::net::IpAddr;
+
+use vmtwin_model::kube::virtual_machine::{
+    IpAddressOrigin, IpAddressState, NetworkInterfaceIpAddrStatus, NetworkInterfaceIpStatus, NetworkInterfaceStatus, NetworkStatus,
+};
+use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Reason};
+use vmtwin_model::vsphere::spec::Device;
+use vmtwin_model::vsphere::vm::{Guest, GuestNic};
+use vmtwin_model::vsphere::{self};
+
+use super::put;
+use crate::pass::Cx;
+use crate::vm::VmDraft;
+
+pub(super) fn write(cx: &Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
+    let config = draft.status().network.as_ref().and_then(|network| network.config.clone());
+    let reported = vm.guest.as_ref().and_then(|guest| observe(draft, vm, guest));
+    let has_guest = vm.guest.is_some();
+    let network = match (reported, config) {
+        (None, None) => None,
+        (None, config) => Some(NetworkStatus { config, ..NetworkStatus::default() }),
+        (Some(reported), config) => Some(NetworkStatus { config, ..reported }),
+    };
+    if has_guest {
+        put(cx, draft, synced(network.as_ref()));
+    }
+    draft.status_mut().network = network;
+}
+
+fn observe(draft: &VmDraft, vm: &vsphere::VirtualMachine, guest: &Guest) -> Option<NetworkStatus> {
+    let names: Vec<&str> = match &draft.spec().network {
+        Some(network) if !network.disabled => network.interfaces.iter().map(|interface| interface.name.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    let devices = vm.config.as_ref().map(|config| config.hardware.device.as_slice()).unwrap_or_default();
+    let cards: Vec<i32> = devices.iter().filter(|device| device.type_.is_ethernet_card()).map(|device: &Device| device.key).collect();
+    let interfaces: Vec<NetworkInterfaceStatus> =
+        guest.net.iter().filter(|nic| nic.device_config_id >= 0).map(|nic| interface(nic, &cards, &names)).collect();
+    let mut network =
+        NetworkStatus { host_name: guest.host_name.as_deref().unwrap_or_default().to_owned(), interfaces, ..NetworkStatus::default() };
+    primary_addresses(&mut network, guest.ip_address.as_deref());
+    (network != NetworkStatus::default()).then_some(network)
+}
+
+/// The n-th Ethernet card is the n-th interface of the spec; surplus cards have no name.
+fn interface(nic: &GuestNic, cards: &[i32], names: &[&str]) -> NetworkInterfaceStatus {
+    let nth = cards.iter().position(|key| *key == nic.device_config_id);
+    let name = nth.and_then(|nth| names.get(nth)).copied().unwrap_or_default();
+    let addresses = nic.ip_config.ip_address.iter().map(|address| NetworkInterfaceIpAddrStatus {
+        address: format!("{}/{}", address.ip_address, address.prefix_length),
+        origin: address.origin.as_deref().and_then(|word| IpAddressOrigin::ALL.iter().copied().find(|origin| origin.as_str() == word)),
+        state: address.state.as_deref().and_then(|word| IpAddressState::ALL.iter().copied().find(|state| state.as_str() == word)),
+        ..NetworkInterfaceIpAddrStatus::default()
+    });
+    NetworkInterfaceStatus {
+        device_key: nic.device_config_id,
+        name: name.to_owned(),
+        ip: Some(NetworkInterfaceIpStatus {
+            addresses: addresses.collect(),
+            mac_addr: nic.mac_address.to_string(),
+            ..NetworkInterfaceIpStatus::default()
+        }),
+        ..NetworkInterfaceStatus::default()
+    }
+}
+
+/// Whether an address may stand for a VM: not unspecified, loopback, link-local or multicast.
+fn usable(text: &str) -> Option<IpAddr> {
+    let bare = text.split('/').next().unwrap_or_default();
+    let address: IpAddr = bare.parse().ok()?;
+    let local = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    (!address.is_unspecified() && !address.is_loopback() && !address.is_multicast() && !local).then_some(address)
+}
+
+/// The candidate fills its family; the other one is filled from the interface that carries it, where that is not ambiguous.
+fn primary_addresses(network: &mut NetworkStatus, candidate: Option<&str>) {
+    let addresses = |interface: &NetworkInterfaceStatus| -> Vec<IpAddr> {
+        interface.ip.iter().flat_map(|ip| &ip.addresses).filter_map(|address| usable(&address.address)).collect()
+    };
+    let only = |all: &[IpAddr], v4: bool| -> Option<IpAddr> {
+        let mut family = all.iter().filter(|address| address.is_ipv4() == v4);
+        family.next().copied().filter(|_| family.next().is_none())
+    };
+    let candidate = candidate.and_then(usable);
+    let (mut primary4, mut primary6) = match candidate {
+        Some(address) if address.is_ipv4() => (Some(address), None),
+        Some(address) => (None, Some(address)),
+        None => (None, None),
+    };
+    match candidate {
+        Some(address) => {
+            let carrier = network.interfaces.iter().map(addresses).find(|all| all.contains(&address));
+            if let Some(all) = carrier {
+                primary4 = primary4.or_else(|| only(&all, true));
+                primary6 = primary6.or_else(|| only(&all, false));
+            }
+        }
+        None => {
+            if let [interface] = network.interfaces.as_slice() {
+                let all = addresses(interface);
+                (primary4, primary6) = (only(&all, true), only(&all, false));
+            }
+        }
+    }
+    network.primary_ip4 = primary4.map(|address| address.to_string()).unwrap_or_default();
+    network.primary_ip6 = primary6.map(|address| address.to_string()).unwrap_or_default();
+}
+
+fn synced(network: Option<&NetworkStatus>) -> Condition {
+    const TYPE: ConditionType = ConditionType::GuestNetworkConfigSynced;
+    let empty = NetworkStatus::default();
+    let network = network.unwrap_or(&empty);
+    let known: Vec<(&str, &str)> = [("IPv4", network.primary_ip4.as_str()), ("IPv6", network.primary_ip6.as_str())]
+        .into_iter()
+        .filter(|(_, address)| !address.is_empty())
+        .collect();
+    if known.is_empty() {
+        return Condition::fails(TYPE, Reason::NotSynced, "Neither IPv4 nor IPv6 address reported by guest");
+    }
+    let carried: Vec<&str> =
+        network.interfaces.iter().flat_map(|interface| &interface.ip).flat_map(|ip| &ip.addresses).map(|a| a.address.as_str()).collect();
+    let carries = |address: &str| carried.iter().any(|there| there.split('/').next() == Some(address));
+    if let Some((_, missing)) = known.iter().find(|(_, address)| !carried.is_empty() && !carries(address)) {
+        return Condition::fails(TYPE, Reason::NotSynced, format!("{missing} not yet reflected in per-NIC data"));
+    }
+    let text: Vec<String> = known.iter().map(|(family, address)| format!("{family}=\"{address}\"")).collect();
+    Condition::new(TYPE, ConditionStatus::True, Reason::Synced, text.join(", "))
+}

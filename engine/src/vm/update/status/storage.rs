@@ -1,0 +1,118 @@
+//! `status.volumes` (what vSphere shows of it) and `status.storage`. Source: crypto-storage §6.
+
+use vmtwin_model::kube::virtual_machine::{StorageRequestedStatus, StorageUsageStatus, VolumeCryptoStatus, VolumeStatus, VolumeType};
+use vmtwin_model::units::Bytes;
+use vmtwin_model::vsphere::spec::{Device, DeviceType};
+use vmtwin_model::vsphere::vm::LayoutEx;
+use vmtwin_model::vsphere::{self};
+
+use crate::features::Feature;
+use crate::pass::Cx;
+use crate::vm::VmDraft;
+
+/// Files that are a disk's, and so count as its usage.
+const DISK_FILES: [&str; 4] = ["diskDescriptor", "diskExtent", "digestDescriptor", "digestExtent"];
+/// Files that are a snapshot's.
+const SNAPSHOT_FILES: [&str; 3] = ["snapshotData", "snapshotList", "snapshotMemory"];
+
+pub(super) fn write(cx: &Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
+    let Some(config) = &vm.config else { return };
+    let layout = &vm.layout_ex;
+    if !layout.disk.is_empty() {
+        volumes(draft, &config.hardware.device, layout);
+    }
+    usage(cx, draft, layout);
+}
+
+fn volumes(draft: &mut VmDraft, devices: &[Device], layout: &LayoutEx) {
+    let disks: Vec<Disk<'_>> = devices.iter().filter(|device| device.type_ == DeviceType::VirtualDisk).filter_map(Disk::of).collect();
+    let volumes = &mut draft.status_mut().volumes;
+    volumes.retain(|volume| volume.type_ == VolumeType::Managed || disks.iter().any(|disk| disk.uuid == volume.disk_uuid));
+    for disk in &disks {
+        let used = disk.used(layout);
+        let at = volumes.iter().position(|volume| volume.disk_uuid == disk.uuid);
+        let volume = match at {
+            Some(at) => &mut volumes[at],
+            None if disk.is_managed => continue,
+            None => {
+                volumes.push(disk.classic());
+                volumes.last_mut().expect("one was just put in")
+            }
+        };
+        volume.used = Some(used);
+        if volume.type_ == VolumeType::Classic {
+            volume.requested.get_or_insert(disk.capacity);
+        }
+        if let Some((key_id, provider_id)) = disk.key() {
+            volume.crypto = Some(VolumeCryptoStatus { key_id, provider_id });
+        }
+    }
+    volumes.sort_by(|a, b| a.disk_uuid.cmp(&b.disk_uuid));
+}
+
+/// A disk as the status needs it.
+struct Disk<'a> {
+    device: &'a Device,
+    uuid: &'a str,
+    file: &'a str,
+    capacity: Bytes,
+    is_managed: bool,
+}
+
+impl<'a> Disk<'a> {
+    fn of(device: &'a Device) -> Option<Self> {
+        let backing = device.backing.as_ref()?;
+        let file = backing.file_name.as_deref().filter(|path| path.starts_with('[') && path.contains(']'))?;
+        let is_managed = device.rest.contains_key("vDiskId");
+        Some(Self { device, uuid: backing.uuid.as_deref()?, file, capacity: device.capacity_in_bytes.unwrap_or_default(), is_managed })
+    }
+
+    /// The disk's own name: its file's, without folder and suffix.
+    fn name(&self) -> &str {
+        let file = self.file.rsplit(['/', ' ']).next().unwrap_or_default();
+        file.strip_suffix(".vmdk").unwrap_or(file)
+    }
+
+    fn classic(&self) -> VolumeStatus {
+        VolumeStatus {
+            name: self.name().to_owned(),
+            type_: VolumeType::Classic,
+            attached: true,
+            disk_uuid: self.uuid.to_owned(),
+            limit: Some(self.capacity),
+            requested: Some(self.capacity),
+            ..VolumeStatus::default()
+        }
+    }
+
+    /// The space of its whole chain.
+    fn used(&self, layout: &LayoutEx) -> Bytes {
+        let chain = layout.disk.iter().filter(|disk| disk.key == self.device.key).flat_map(|disk| &disk.chain);
+        let keys: Vec<i32> = chain.flat_map(|link| &link.file_key).copied().collect();
+        layout.file.iter().filter(|file| keys.contains(&file.key)).map(|file| file.unique_size).sum()
+    }
+
+    fn key(&self) -> Option<(String, String)> {
+        let key = self.device.backing.as_ref()?.rest.get("keyId")?;
+        let provider = key.get("providerId").and_then(|provider| provider.get("id"));
+        let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        Some((text(key.get("keyId")), text(provider)))
+    }
+}
+
+fn usage(cx: &Cx<'_>, draft: &mut VmDraft, layout: &LayoutEx) {
+    let apart = cx.settings.features.on(Feature::VMSnapshots);
+    let counts = |type_: &str| !DISK_FILES.contains(&type_) && !(apart && SNAPSHOT_FILES.contains(&type_));
+    let other: Bytes = layout.file.iter().filter(|file| counts(&file.type_)).map(|file| file.unique_size).sum();
+    let classic = || draft.status().volumes.iter().filter(|volume| volume.type_ == VolumeType::Classic);
+    let used: Bytes = classic().filter_map(|volume| volume.used).sum();
+    let requested: Bytes = classic().filter_map(|volume| volume.requested).sum();
+    if [other, used, requested].iter().all(|part| *part == Bytes::ZERO) {
+        return;
+    }
+    let storage = draft.status_mut().storage.get_or_insert_default();
+    let usage = storage.usage.get_or_insert_with(StorageUsageStatus::default);
+    (usage.other, usage.disks) = (Some(other), Some(used));
+    storage.requested.get_or_insert_with(StorageRequestedStatus::default).disks = Some(requested);
+    storage.total = Some(requested + other);
+}
