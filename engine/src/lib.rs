@@ -7,6 +7,7 @@
 //!
 //! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
 
+mod affinity;
 pub mod cache;
 mod draft;
 pub mod features;
@@ -401,9 +402,17 @@ impl Engine {
 
     fn written(&mut self, now: Timestamp, cause: Cause, id: WriteId, result: api::Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.writes.remove(&id) else { return };
-        match self.passes[&pass].pending.clone() {
-            Some(Pending::Write { key, .. }) => self.resume(now, pass, |pass, _| pass.written(now, key, result), out),
+        match &mut self.passes.get_mut(&pass).expect("writes belong to open passes").pending {
+            Some(Pending::Writes { keys, answers }) => {
+                answers.insert(id, result);
+                if answers.len() == keys.len() {
+                    // Ids are counted up, so the answers stand in the order in which the writes left.
+                    let (keys, answers) = (std::mem::take(keys), std::mem::take(answers));
+                    self.resume(now, pass, |pass, _| pass.written(now, keys, answers.into_values().collect()), out);
+                }
+            }
             Some(Pending::Closing { verdict, .. }) => {
+                let verdict = verdict.clone();
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
                     Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
@@ -488,10 +497,12 @@ impl Engine {
                 out.push(Output { because: Because::Pass(id), what });
                 pass.pending = Some(Pending::Call { id: call, operation });
             }
-            Asked::Write(write) => {
-                let key = write.key().clone();
-                let write_id = self.send(id, write, out);
-                pass.pending = Some(Pending::Write { id: write_id, key });
+            Asked::Writes(writes) => {
+                let keys = writes.iter().map(|write| write.key().clone()).collect();
+                for write in writes {
+                    self.send(id, write, out);
+                }
+                pass.pending = Some(Pending::Writes { keys, answers: BTreeMap::new() });
             }
             Asked::Wait { until, deadline } => {
                 let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));

@@ -58,7 +58,7 @@ pub enum Until {
 #[derive(Clone, Debug)]
 enum Exchange {
     Call { operation: Operation, answer: answer::Answer, at: Timestamp },
-    Write { key: ObjectKey, result: api::Answer, at: Timestamp },
+    Writes { keys: Vec<ObjectKey>, results: Vec<api::Answer>, at: Timestamp },
     Wait { until: Until, happened: bool, objects: Vec<(ObjectKey, Option<Arc<Object>>)>, at: Timestamp },
 }
 
@@ -69,9 +69,10 @@ pub(crate) enum Pending {
         id: CallId,
         operation: Operation,
     },
-    Write {
-        id: WriteId,
-        key: ObjectKey,
+    /// Writes that left together; the pass goes on when the last of them is answered.
+    Writes {
+        keys: Vec<ObjectKey>,
+        answers: BTreeMap<WriteId, api::Answer>,
     },
     Wait {
         until: Until,
@@ -137,7 +138,7 @@ pub struct Cx<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     Call(Operation),
-    Write(Write),
+    Writes(Vec<Write>),
     Wait { until: Until, deadline: Timestamp },
 }
 
@@ -167,9 +168,9 @@ impl Pass {
         self.push(Exchange::Call { operation, answer, at: now });
     }
 
-    pub(crate) fn written(&mut self, now: Timestamp, key: ObjectKey, result: api::Answer) {
-        self.mutated |= result.is_ok();
-        self.push(Exchange::Write { key, result, at: now });
+    pub(crate) fn written(&mut self, now: Timestamp, keys: Vec<ObjectKey>, results: Vec<api::Answer>) {
+        self.mutated |= results.iter().any(Result::is_ok);
+        self.push(Exchange::Writes { keys, results, at: now });
     }
 
     pub(crate) fn waited(&mut self, now: Timestamp, until: Until, happened: bool, cache: &Cache) {
@@ -272,14 +273,28 @@ impl<'a> Cx<'a> {
     /// # Errors
     /// Leaves the function while the answer isn't there.
     pub fn write(&mut self, write: Write) -> Flow<api::Answer> {
+        let mut answers = self.write_all(vec![write])?;
+        Ok(answers.pop().expect("one write has one answer"))
+    }
+
+    /// Writes several objects other than the pass's own at once, and gives the answers in the order of the writes. However many
+    /// they are, the function is run again once.
+    ///
+    /// # Errors
+    /// Leaves the function while an answer isn't there.
+    pub fn write_all(&mut self, writes: Vec<Write>) -> Flow<Vec<api::Answer>> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
         match self.pass.exchanges.get(self.at) {
-            Some(Exchange::Write { key, result, at }) => {
-                assert!(key == write.key(), "a pass wrote {} where it had written {key}", write.key());
+            Some(Exchange::Writes { keys, results, at }) => {
+                let same = keys.iter().eq(writes.iter().map(Write::key));
+                assert!(same, "a pass wrote {:?} where it had written {keys:?}", writes.iter().map(Write::key).collect::<Vec<_>>());
                 (self.at, self.now) = (self.at + 1, *at);
-                Ok(result.clone())
+                Ok(results.clone())
             }
-            Some(other) => unreachable!("a pass wrote {} where it had asked for {other:?}", write.key()),
-            None => self.leave(Asked::Write(write)),
+            Some(other) => unreachable!("a pass wrote {} where it had asked for {other:?}", writes[0].key()),
+            None => self.leave(Asked::Writes(writes)),
         }
     }
 
