@@ -27,7 +27,6 @@ pub(crate) enum Purpose {
     /// A recommendation of DRS.
     Placement,
     /// The VM itself. It keeps the policies for its life, and DRS reads those over zones as rules for hosts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the create of a VM is what it is for"))]
     Creation,
 }
 

@@ -12,6 +12,7 @@ use vmtwin_model::vsphere::{Operation, Reply};
 use super::interfaces::Interface;
 use super::place::Place;
 use super::prerequisites::Needs;
+use crate::affinity::{self, Purpose};
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
 use crate::vm::{VmDraft, ask, keys};
@@ -34,6 +35,7 @@ pub(super) fn build(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, interfaces:
     spec.instance_uuid = Some(draft.spec().instance_uuid.as_str().into());
     spec.extra_config.push(OptionValue::new(keys::NAMESPACED_NAME, owner));
     spec.managed_by = Some(managed_by());
+    add_affinity(cx, draft, &mut spec, Purpose::Creation);
     Ok(spec)
 }
 
@@ -43,7 +45,13 @@ pub(super) fn to_be_placed(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, plac
     spec.files = Some(FileInfo::default());
     spec.device_change.retain(|change| !change.device.type_.is_ethernet_card());
     add_disks(&mut spec, needs);
+    add_affinity(cx, draft, &mut spec, Purpose::Placement);
     Ok(spec)
+}
+
+fn add_affinity(cx: &Cx<'_>, draft: &VmDraft, spec: &mut ConfigSpec, purpose: Purpose) {
+    let vm = draft.base().view().expect("the draft of a VM is of a VM");
+    affinity::add_to(spec, &cx.settings.features, vm, purpose);
 }
 
 /// The marks by which a vSphere VM shows that it is ours.
