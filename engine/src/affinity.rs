@@ -103,18 +103,15 @@ fn by_strictness<'a>(required: &'a [VmAffinityTerm], preferred: &'a [VmAffinityT
 /// The policies, affinity before anti-affinity; within each required zone, required host, preferred zone, preferred host.
 fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Value> {
     let mut policies = Vec::new();
-    let policy = |kind: &str, field: &str, tags: Value, strictness: &str, topology: &str| {
-        json!({"_typeName": kind, field: tags, "policyStrictness": strictness, "policyTopology": topology})
-    };
+    let policy = |kind: &str, field: &str, tags: Value, strictness: &str, topology: &str| json!({"_typeName": kind, field: tags, "policyStrictness": strictness, "policyTopology": topology});
     if let Some(terms) = &affinity.vm_affinity {
         let required = &terms.required_during_scheduling_preferred_during_execution;
         let preferred = &terms.preferred_during_scheduling_preferred_during_execution;
         for (strictness, terms) in by_strictness(required, preferred) {
             for (key, topology) in [(ZONE, "VSphereZone"), (HOST, "Host")] {
                 let tags = tags_of(terms, key, scopes);
-                policies.extend(
-                    tags.iter().map(|tag| policy("VmVmAffinity", "affinedVmsTag", tag_id(tag, namespace), strictness, topology)),
-                );
+                policies
+                    .extend(tags.iter().map(|tag| policy("VmVmAffinity", "affinedVmsTag", tag_id(tag, namespace), strictness, topology)));
             }
         }
     }
@@ -127,9 +124,8 @@ fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Val
                 policies.push(policy("VmToVmGroupsAntiAffinity", "antiAffinedVmGroupTags", Value::Array(zone), strictness, "VSphereZone"));
             }
             let host = tags_of(terms, HOST, scopes);
-            policies.extend(
-                host.iter().map(|tag| policy("VmVmAntiAffinity", "antiAffinedVmsTag", tag_id(tag, namespace), strictness, "Host")),
-            );
+            policies
+                .extend(host.iter().map(|tag| policy("VmVmAntiAffinity", "antiAffinedVmsTag", tag_id(tag, namespace), strictness, "Host")));
         }
     }
     policies
@@ -138,16 +134,10 @@ fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Val
 /// Every tag that a term mentions which counts.
 fn mentioned(affinity: &AffinitySpec, scopes: Scopes) -> BTreeSet<String> {
     let near = affinity.vm_affinity.iter().flat_map(|terms| {
-        [
-            &terms.required_during_scheduling_preferred_during_execution,
-            &terms.preferred_during_scheduling_preferred_during_execution,
-        ]
+        [&terms.required_during_scheduling_preferred_during_execution, &terms.preferred_during_scheduling_preferred_during_execution]
     });
     let far = affinity.vm_anti_affinity.iter().flat_map(|terms| {
-        [
-            &terms.required_during_scheduling_preferred_during_execution,
-            &terms.preferred_during_scheduling_preferred_during_execution,
-        ]
+        [&terms.required_during_scheduling_preferred_during_execution, &terms.preferred_during_scheduling_preferred_during_execution]
     });
     near.chain(far).flat_map(|terms| [ZONE, HOST].map(|key| tags_of(terms, key, scopes))).flatten().collect()
 }

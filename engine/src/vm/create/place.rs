@@ -37,7 +37,8 @@ pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs) -> Flo
         let Some(group) = group_link::update(cx, draft) else {
             return Err(Verdict::terminal("VM is not linked to its group").into());
         };
-        let joins = label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta()));
+        let joins =
+            label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta()));
         if joins { from_group(cx, draft, &group)? } else { alone(cx, draft, needs, label.as_deref())? }
     } else {
         alone(cx, draft, needs, label.as_deref())?
