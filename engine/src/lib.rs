@@ -314,7 +314,7 @@ impl Engine {
     fn end_waits(&mut self, now: Timestamp, out: &mut Vec<Output>, ends: impl Fn(&Until) -> bool) {
         let waiting: Vec<(Timestamp, PassId)> = self.deadlines.keys().copied().collect();
         for (deadline, id) in waiting {
-            let Some(Pending::Wait { until, .. }) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
+            let Some(Pending::Wait(until)) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
             if ends(until) {
                 let until = until.clone();
                 self.deadlines.remove(&(deadline, id));
@@ -328,7 +328,7 @@ impl Engine {
             && at <= now
         {
             self.deadlines.remove(&(at, id));
-            let Some(Pending::Wait { until, .. }) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
+            let Some(Pending::Wait(until)) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
             self.resume(now, id, |pass, cache| pass.waited(now, until, false, cache), out);
         } else if let Some((key, wake)) = self.queue.pop(now) {
             self.begin(now, key, wake, out);
@@ -394,7 +394,7 @@ impl Engine {
 
     fn answered(&mut self, now: Timestamp, id: CallId, answer: Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.calls.remove(&id) else { return };
-        let Some(Pending::Call { operation, .. }) = self.passes[&pass].pending.clone() else {
+        let Some(Pending::Call(operation)) = self.passes[&pass].pending.clone() else {
             unreachable!("calls belong to passes that wait for them")
         };
         self.resume(now, pass, |pass, _| pass.answered(now, operation, answer), out);
@@ -411,7 +411,7 @@ impl Engine {
                     self.resume(now, pass, |pass, _| pass.written(now, keys, answers.into_values().collect()), out);
                 }
             }
-            Some(Pending::Closing { verdict, .. }) => {
+            Some(Pending::Closing(verdict)) => {
                 let verdict = verdict.clone();
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
@@ -439,7 +439,6 @@ impl Engine {
         let creating = Key { controller: Controller::VmCreate, object: pass.key.object.clone() };
         let around = Around {
             settings: &self.settings,
-            rng: self.rng,
             cache: &self.cache,
             slots_free: creates + self.arguments.len() < self.settings.create_slots(),
             creating: self.active.contains_key(&creating) || self.arguments.contains_key(&creating.object),
@@ -467,8 +466,8 @@ impl Engine {
         }
         match write {
             Some(write) => {
-                let write_id = self.send(id, write, out);
-                pass.pending = Some(Pending::Closing { id: write_id, verdict });
+                self.send(id, write, out);
+                pass.pending = Some(Pending::Closing(verdict));
                 self.passes.insert(id, pass);
             }
             None => {
@@ -478,12 +477,11 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) -> WriteId {
+    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) {
         let id = WriteId(self.next_id());
         self.work.writes += 1;
         self.writes.insert(id, pass);
         out.push(Output { because: Because::Pass(pass), what: Out::Write { id, write } });
-        id
     }
 
     fn ask(&mut self, now: Timestamp, mut pass: Pass, asked: Asked, out: &mut Vec<Output>) {
@@ -495,7 +493,7 @@ impl Engine {
                 self.calls.insert(call, id);
                 let what = Out::Call { id: call, object: pass.key.object.clone(), operation: operation.clone() };
                 out.push(Output { because: Because::Pass(id), what });
-                pass.pending = Some(Pending::Call { id: call, operation });
+                pass.pending = Some(Pending::Call(operation));
             }
             Asked::Writes(writes) => {
                 let keys = writes.iter().map(|write| write.key().clone()).collect();
@@ -506,7 +504,7 @@ impl Engine {
             }
             Asked::Wait { until, deadline } => {
                 let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));
-                pass.pending = Some(Pending::Wait { until: until.clone(), deadline });
+                pass.pending = Some(Pending::Wait(until.clone()));
                 if there {
                     self.passes.insert(id, pass);
                     self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);

@@ -245,6 +245,12 @@ impl Log {
         Self { start, next: 1, hasher: Xxh3::new(), tail: VecDeque::with_capacity(TAIL), kept, buffer: Vec::new() }
     }
 
+    /// The run's first instant.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
     /// The number that the next record will have.
     #[must_use]
     pub fn next(&self) -> Cause {

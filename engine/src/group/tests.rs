@@ -405,16 +405,18 @@ fn delays_of_nested_groups_add_up() {
     cluster.group("child", child);
     cluster.group("parent", spec(vec![boot(groups(&["child"]), Some(30))], Some(PowerState::PoweredOn)));
     let admitted = cluster.last_updated("parent");
-    cluster.run(Span::from_secs(5));
+    cluster.run(Span::from_secs(4));
     assert_eq!(cluster.applies_after("vm", admitted), seconds(90));
     assert_eq!(Cluster::says(&cluster.status("child").conditions, &ConditionType::GroupLinked), "True");
     assert_eq!(cluster.entry("parent", "child").power_state, None);
 
-    let joined = cluster.now;
-    cluster.vm("late", "child", PowerState::PoweredOff);
-    cluster.edit::<VirtualMachineGroup>("child", |group| group.spec_mut().boot_order[0].members.extend(vms(&["late"])));
-    cluster.settle();
-    assert_eq!(cluster.applies_after("late", joined), seconds(90), "of the boot groups above too");
+    for (vm, joins_after, applies_after) in [("soon", 5, 90), ("late", 100, 160)] {
+        cluster.run(admitted + Span::from_secs(joins_after) - cluster.now);
+        cluster.vm(vm, "child", PowerState::PoweredOff);
+        cluster.edit::<VirtualMachineGroup>("child", |group| group.spec_mut().boot_order[0].members.extend(vms(&[vm])));
+        cluster.settle();
+        assert_eq!(cluster.applies_after(vm, admitted), seconds(applies_after), "{vm}: from joining, but not before the turn of its group");
+    }
 }
 
 #[test]

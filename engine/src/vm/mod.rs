@@ -5,6 +5,8 @@ mod delete;
 mod group_link;
 pub(crate) mod keys;
 mod locate;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::sync::Arc;

@@ -4,9 +4,14 @@
 //! engine. What they say to each other is written to the log on the way. Nothing is decided here: put a vCenter and a real API
 //! server in the places of the twin and `apiserver`, and the engine doesn't notice.
 
+mod live;
 mod objects;
 mod report;
+mod run;
 mod simulation;
+mod steps;
 
+pub use live::{VSPHERE, VSPHERE_KINDS};
+pub use run::{Options, Ran, run};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};

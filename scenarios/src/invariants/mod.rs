@@ -1,0 +1,250 @@
+//! Properties that hold in every run, whatever the scenario. Source: reproduce §2.
+//!
+//! The oracle is apart from the mechanism: a rule reads the API server's history, the twin's objects and the log, never the engine's
+//! memory or verdicts; it restates its page naively. Safety rules look after every record, rest rules whenever nothing is due, liveness
+//! rules after the last step, on a fork that runs on. Each counts its premise: the situations in which it could have failed.
+
+mod boot_order_delays;
+mod delete_held;
+mod destroy_in_order;
+mod one_vm_each;
+mod owner_iff_linked;
+mod power_call_wanted;
+mod power_on_held;
+mod power_reached;
+mod reservations_fit;
+mod status_true;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vmtwin_model::Cause;
+use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::vsphere::Inventory;
+
+pub use view::View;
+use view::Ledger;
+
+use crate::format::InvariantSelection;
+use crate::log::{Entry, Event, Record, Source};
+use crate::runner::{Simulation, Turn, Violation};
+
+/// How long liveness rules let a run go on.
+const FOLLOWED: Span = Span::from_hours(2);
+
+/// A rule that holds in every run.
+#[derive(Debug)]
+pub struct Invariant {
+    /// Its name.
+    pub name: &'static str,
+    /// The rule that it guards: page and section.
+    pub guards: &'static str,
+    /// What it says, in a sentence.
+    pub holds: &'static str,
+    /// Whether it checks the twin rather than the operator.
+    pub of_twin: bool,
+    /// When it is looked at, and how.
+    pub(crate) when: When,
+}
+
+/// When a rule is looked at, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    /// After every record.
+    Each(fn(&View<'_>, &Record, &mut Check)),
+    /// Whenever nothing is due.
+    AtRest(fn(&View<'_>, &mut Check)),
+    /// After every record, and whenever nothing is due.
+    Both(fn(&View<'_>, &Record, &mut Check), fn(&View<'_>, &mut Check)),
+    /// After the last step, when the run has gone on long enough.
+    AtLast(fn(&View<'_>, &mut Check)),
+}
+
+impl Invariant {
+    /// `safety`, `rest` or `liveness`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.when {
+            When::Each(_) | When::Both(..) => "safety",
+            When::AtRest(_) => "rest",
+            When::AtLast(_) => "liveness",
+        }
+    }
+}
+
+/// All rules, in the order of the page.
+#[must_use]
+pub fn all() -> &'static [Invariant] {
+    ALL
+}
+
+const ALL: &[Invariant] = &[
+    power_on_held::RULE,
+    power_call_wanted::RULE,
+    power_reached::RULE,
+    status_true::RULE,
+    reservations_fit::RULE,
+    boot_order_delays::RULE,
+    owner_iff_linked::RULE,
+    delete_held::RULE,
+    destroy_in_order::RULE,
+    one_vm_each::RULE,
+];
+
+/// What a look of a rule came to.
+#[derive(Clone, Debug, Default)]
+pub struct Check {
+    premises: u64,
+    findings: Vec<Finding>,
+}
+
+#[derive(Clone, Debug)]
+struct Finding {
+    objects: Vec<String>,
+    message: String,
+    expected: String,
+    observed: String,
+}
+
+impl Check {
+    /// One situation in which the rule could have failed.
+    pub fn premise(&mut self) {
+        self.premises += 1;
+    }
+
+    /// The rule failed on these objects.
+    pub fn violated(&mut self, objects: &[&dyn std::fmt::Display], message: impl Into<String>, expected: impl Into<String>, observed: impl Into<String>) {
+        self.findings.push(Finding {
+            objects: objects.iter().map(ToString::to_string).collect(),
+            message: message.into(),
+            expected: expected.into(),
+            observed: observed.into(),
+        });
+    }
+}
+
+/// Watches a run by all rules that are switched on.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    rules: Vec<&'static Invariant>,
+    inventory: Arc<Inventory>,
+    ledger: Ledger,
+    told: BTreeSet<(&'static str, Vec<String>)>,
+    premises: BTreeMap<&'static str, u64>,
+    was_resting: bool,
+}
+
+impl Monitor {
+    /// A monitor of the rules that a scenario selects.
+    #[must_use]
+    pub fn new(selection: &InvariantSelection, inventory: &Inventory) -> Self {
+        let on = |rule: &&'static Invariant| {
+            let named = |list: &[String]| list.iter().any(|name| name == rule.name);
+            (selection.only.is_empty() || named(&selection.only)) && !named(&selection.disable)
+        };
+        Self {
+            rules: ALL.iter().filter(on).collect(),
+            inventory: Arc::new(inventory.clone()),
+            ledger: Ledger::default(),
+            told: BTreeSet::new(),
+            premises: BTreeMap::new(),
+            was_resting: false,
+        }
+    }
+
+    /// How often each rule could have failed so far.
+    #[must_use]
+    pub fn premises(&self) -> &BTreeMap<&'static str, u64> {
+        &self.premises
+    }
+
+    /// Looks at what was just written, and gives what is violated by it.
+    pub fn after(&mut self, simulation: &Simulation, records: &[Arc<Record>]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for record in records {
+            self.ledger.take(simulation, record);
+            for rule in self.rules.clone() {
+                if let When::Each(check) | When::Both(check, _) = rule.when {
+                    let found = self.look(simulation, |view, out| check(view, record, out));
+                    violations.extend(self.tell(rule, found, simulation));
+                }
+            }
+            self.ledger.forget(record);
+        }
+        let resting = simulation.next_pending().is_none();
+        if resting && !records.is_empty() {
+            violations.extend(self.at_rest(simulation));
+        }
+        self.was_resting = resting;
+        violations
+    }
+
+    fn at_rest(&mut self, simulation: &Simulation) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for rule in self.rules.clone() {
+            if let When::AtRest(check) | When::Both(_, check) = rule.when {
+                let found = self.look(simulation, check);
+                violations.extend(self.tell(rule, found, simulation));
+            }
+        }
+        violations
+    }
+
+    /// Lets a fork of the run go on until it settles, two hours at most, and looks by the liveness rules.
+    pub fn follow(&mut self, mut fork: Simulation, _: Timestamp) -> Vec<Violation> {
+        let wanted = self.rules.iter().any(|rule| matches!(rule.when, When::AtLast(_)));
+        if !wanted {
+            return Vec::new();
+        }
+        let deadline = fork.now() + FOLLOWED;
+        let mut monitor = self.clone();
+        while fork.next_pending().is_some_and(|at| at <= deadline) {
+            match fork.turn(deadline) {
+                Turn::Idle => break,
+                Turn::Event(records) => records.iter().for_each(|record| {
+                    monitor.ledger.take(&fork, record);
+                    monitor.ledger.forget(record);
+                }),
+            }
+        }
+        let mut violations = Vec::new();
+        for rule in monitor.rules.clone() {
+            if let When::AtLast(check) = rule.when {
+                let found = monitor.look(&fork, check);
+                violations.extend(monitor.tell(rule, found, &fork));
+            }
+        }
+        self.premises = monitor.premises;
+        violations
+    }
+
+    fn look(&self, simulation: &Simulation, check: impl FnOnce(&View<'_>, &mut Check)) -> Check {
+        let mut out = Check::default();
+        check(&View::new(simulation, &self.inventory, &self.ledger), &mut out);
+        out
+    }
+
+    /// Turns findings into violations, each set of objects once.
+    fn tell(&mut self, rule: &'static Invariant, found: Check, simulation: &Simulation) -> Vec<Violation> {
+        const LINES: usize = 6;
+        *self.premises.entry(rule.name).or_default() += found.premises;
+        let fresh = found.findings.into_iter().filter(|finding| self.told.insert((rule.name, finding.objects.clone()))).collect::<Vec<_>>();
+        let one = |finding: Finding| Violation {
+            invariant: rule.name,
+            at: simulation.now() - simulation.log().start(),
+            records: simulation.log().touching(&finding.objects, LINES),
+            objects: finding.objects,
+            message: finding.message,
+            expected: finding.expected,
+            observed: finding.observed,
+        };
+        fresh.into_iter().map(one).collect()
+    }
+}
+
+/// A violation as an entry of the log.
+#[must_use]
+pub fn entry_of(violation: &Violation) -> Entry {
+    Entry::new(Source::Scenario, Event::Violation, Cause::default(), format!("{}: {}", violation.invariant, violation.message))
+}

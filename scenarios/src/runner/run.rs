@@ -1,0 +1,299 @@
+//! Runs one scenario from its first instant to its last step, and says what came of it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use vmtwin_apiserver::IdOrder;
+use vmtwin_engine::features::UnknownGate;
+use vmtwin_engine::{Feature, Features, NetworkProvider, Settings};
+use vmtwin_model::kube::api::User;
+use vmtwin_model::time::{Span, Timestamp};
+
+use super::live;
+use super::objects;
+use super::report::{Report, RunResult, StepReport, StepResult, Violation};
+use super::simulation::{Setup, Simulation, Turn};
+use super::steps::{self, Ended};
+use crate::format::{self, Manifest, Scenario};
+use crate::invariants::Monitor;
+use crate::log::{Keep, Record};
+
+/// How a run is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// A seed in place of the scenario's own.
+    pub seed: Option<u64>,
+    /// How much of the log is kept.
+    pub keep: Keep,
+    /// In which order the API server gives out its inner ids; for tests of determinism.
+    pub id_order: IdOrder,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense }
+    }
+}
+
+/// A run that ended.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What came of it.
+    pub report: Report,
+    /// All records, if they were to be kept.
+    pub records: Vec<Arc<Record>>,
+    /// The objects at the end: Kubernetes', then vSphere's.
+    pub final_objects: Vec<Value>,
+    /// How much the operator did.
+    pub work: vmtwin_engine::Work,
+}
+
+/// A run under way: the simulation and what watches it.
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    pub(super) simulation: Simulation,
+    pub(super) monitor: Monitor,
+    pub(super) violations: Vec<Violation>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, Value>,
+    pub(super) step_began: Vec<u64>,
+    cancelled: &'a dyn Fn() -> bool,
+    turns: u32,
+}
+
+impl std::fmt::Debug for dyn Fn() -> bool + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fn() -> bool")
+    }
+}
+
+/// Why a run goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// Somebody interrupted it.
+    Interrupted,
+}
+
+impl Run<'_> {
+    /// The instant, from the start.
+    pub(super) fn elapsed(&self) -> Span {
+        self.simulation.now() - self.start
+    }
+
+    /// One turn of the loop, with all that watches it. Gives the records that were written; nothing if nothing happens up to the limit.
+    pub(super) fn turn(&mut self, limit: Timestamp) -> Result<Option<Vec<Arc<Record>>>, Halt> {
+        const LOOK_EVERY: u32 = 1024;
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns % LOOK_EVERY == 0 && (self.cancelled)() {
+            return Err(Halt::Interrupted);
+        }
+        match self.simulation.turn(limit.min(self.end)) {
+            Turn::Idle => Ok(None),
+            Turn::Event(records) => {
+                self.watch(&records);
+                Ok(Some(records))
+            }
+        }
+    }
+
+    /// Lets the invariants see what was just written.
+    pub(super) fn watch(&mut self, records: &[Arc<Record>]) {
+        let found = self.monitor.after(&self.simulation, records);
+        self.violations.extend(found);
+    }
+
+    /// Lets the invariants see what a step itself wrote.
+    pub(super) fn watch_fresh(&mut self) -> Vec<Arc<Record>> {
+        let records = self.simulation.take_fresh();
+        self.watch(&records);
+        records
+    }
+
+    /// Handles everything that is due at this very instant.
+    pub(super) fn drain(&mut self) -> Result<(), Halt> {
+        let now = self.simulation.now();
+        while self.turn(now)?.is_some() {}
+        Ok(())
+    }
+
+    /// Advances to an instant.
+    pub(super) fn advance(&mut self, to: Timestamp) -> Result<(), Halt> {
+        while self.turn(to)?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Runs a scenario. `cancelled` is asked now and then whether to stop.
+#[must_use]
+pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool) -> Ran {
+    let seed = options.seed.unwrap_or(scenario.seed);
+    let blank = |result| Report {
+        name: scenario.name.clone(),
+        file: scenario.file.name().to_owned(),
+        seed,
+        result,
+        virtual_time: Span::ZERO,
+        events: 0,
+        digest: String::new(),
+        steps: Vec::new(),
+        violations: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let simulation = settings(scenario).map_err(|error| error.to_string()).and_then(|settings| {
+        Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string())
+    });
+    let simulation = match simulation {
+        Ok(simulation) => simulation,
+        Err(error) => {
+            let mut report = blank(RunResult::Invalid);
+            report.steps.push(failed_setup("setup", error, None));
+            return Ran { report, records: Vec::new(), final_objects: Vec::new(), work: vmtwin_engine::Work::default() };
+        }
+    };
+    let mut run = Run {
+        monitor: Monitor::new(&scenario.invariants, &scenario.inventory),
+        violations: Vec::new(),
+        start: scenario.start,
+        end: scenario.start + scenario.horizon,
+        applied: std::collections::BTreeMap::new(),
+        step_began: Vec::new(),
+        cancelled,
+        turns: 0,
+        simulation,
+    };
+    run.watch_fresh();
+    let (steps, halted) = play(&mut run, scenario);
+    finish(run, blank(RunResult::Passed), steps, halted)
+}
+
+/// Applies the objects, then takes one step after the other; the first that fails ends the scenario.
+fn play(run: &mut Run<'_>, scenario: &Scenario) -> (Vec<StepReport>, Option<Halt>) {
+    let mut reports = Vec::new();
+    let mut halted = run.drain().err();
+    let mut failed = false;
+    for manifest in in_order(&scenario.objects) {
+        if failed || halted.is_some() {
+            break;
+        }
+        let administrator = User::named("kubernetes-admin");
+        if let Err(failure) = steps::apply_one(run, &administrator, manifest) {
+            let place = manifest.origin.place();
+            reports.push(steps::report_of_failure(run, "objects", "apply", &place, failure));
+            failed = true;
+        }
+        run.watch_fresh();
+        halted = halted.or(run.drain().err());
+    }
+    for step in &scenario.steps {
+        let place = step.origin.place();
+        let name = step.name.clone().unwrap_or_else(|| format!("step {} ({})", step.index + 1, step.verb.word()));
+        if failed || halted.is_some() {
+            reports.push(StepReport {
+                name,
+                verb: step.verb.word(),
+                result: StepResult::Skipped,
+                at: run.elapsed(),
+                message: None,
+                place: Some(steps::coordinates(&place)),
+                failure: None,
+            });
+            continue;
+        }
+        run.step_began.push(run.simulation.log().next().0);
+        match steps::take(run, step) {
+            Ended::Passed => reports.push(StepReport {
+                name,
+                verb: step.verb.word(),
+                result: StepResult::Passed,
+                at: run.elapsed(),
+                message: None,
+                place: Some(steps::coordinates(&place)),
+                failure: None,
+            }),
+            Ended::Failed(failure) => {
+                failed = true;
+                reports.push(steps::report_of_failure(run, &name, step.verb.word(), &place, *failure));
+            }
+            Ended::Halted(halt) => halted = Some(halt),
+        }
+    }
+    (reports, halted)
+}
+
+fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Option<Halt>) -> Ran {
+    let virtual_time = run.elapsed();
+    let (events, digest) = (run.simulation.log().len(), run.simulation.log().digest());
+    let records = run.simulation.log().kept().to_vec();
+    let final_objects = live::everything(&run.simulation);
+    let work = run.simulation.work();
+    let failed = steps.iter().any(|step| step.result == StepResult::Failed);
+    if halted.is_none() && !failed {
+        let found = run.monitor.follow(run.simulation.clone(), run.end);
+        run.violations.extend(found);
+    }
+    let result = if halted.is_some() {
+        RunResult::Interrupted
+    } else if failed || !run.violations.is_empty() {
+        RunResult::Failed
+    } else {
+        RunResult::Passed
+    };
+    let warnings = run.simulation.warnings().to_vec();
+    let report = Report { result, virtual_time, events, digest, steps, violations: run.violations, warnings, ..blank };
+    Ran { report, records, final_objects, work }
+}
+
+fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize)>) -> StepReport {
+    StepReport { name: name.to_owned(), verb: "setup", result: StepResult::Failed, at: Span::ZERO, message: Some(message), place, failure: None }
+}
+
+/// A set of manifests in the order in which it goes, whatever the file's.
+fn in_order(manifests: &[Manifest]) -> Vec<&Manifest> {
+    let mut ordered: Vec<&Manifest> = manifests.iter().collect();
+    ordered.sort_by_key(|manifest| objects::order_of(&manifest.value));
+    ordered
+}
+
+fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {
+    let mut state: Vec<Value> = scenario.state.iter().map(|manifest| manifest.value.clone()).collect();
+    state.extend(scenario.classes.iter().map(|manifest| manifest.value.clone()));
+    Setup {
+        start: scenario.start,
+        seed,
+        settings: Arc::new(settings),
+        inventory: Arc::new(scenario.inventory.clone()),
+        state,
+        claimed: scenario.objects.iter().filter_map(|manifest| objects::key_of_manifest(&manifest.value)).collect(),
+        keep: options.keep,
+        id_order: options.id_order,
+    }
+}
+
+/// The engine's settings of a scenario's `operator` section.
+fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
+    let section = &scenario.operator;
+    let mut features = Features::default();
+    for (name, on) in &section.features {
+        features.set(Feature::named(name)?, *on);
+    }
+    let shared = |list: &[String]| list.iter().map(|text| text.as_str().into()).collect();
+    Ok(Settings {
+        network_provider: match section.network_provider {
+            format::NetworkProvider::Vpc => NetworkProvider::Vpc,
+            format::NetworkProvider::NsxT => NetworkProvider::NsxT,
+            format::NetworkProvider::Vds => NetworkProvider::Vds,
+            format::NetworkProvider::Named => NetworkProvider::Named,
+        },
+        nameservers: shared(&section.nameservers),
+        search_domains: shared(&section.search_domains),
+        features,
+        privileged_users: shared(&section.privileged_users),
+        resync_period: section.resync_period,
+        create_vm_requeue_delay: section.create_vm_requeue_delay,
+        max_concurrent_reconciles: section.max_concurrent_reconciles,
+        max_create_vms_on_provider: section.max_create_vms_on_provider,
+        max_deploy_threads_on_provider: section.max_deploy_threads_on_provider,
+        ..Settings::default()
+    })
+}

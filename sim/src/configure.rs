@@ -1,0 +1,240 @@
+//! `ReconfigVM_Task` and what a ConfigSpec means: every field that is given replaces what is there, lists of keys merge.
+//!
+//! Guest identifiers aren't listed: whatever has the form of one (`…Guest`, `…Guest64`) is known. Encryption keys are recorded as
+//! they are asked for; no key provider is consulted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use vmtwin_model::time::Span;
+use vmtwin_model::units::Bytes;
+use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
+use vmtwin_model::vsphere::vm::{Config, CryptoKeyId, PowerState};
+use vmtwin_model::vsphere::{Changed, Fault, FaultName};
+
+use crate::capacity::{Need, Size};
+use crate::devices::Bench;
+use crate::vm::{NAMESPACED_NAME, Vm};
+use crate::{World, deploy, files, refusals};
+
+/// Whether vSphere knows the guest identifier of a spec.
+pub(crate) fn check_guest_id(spec: &ConfigSpec) -> Result<(), Fault> {
+    match spec.guest_id.as_deref() {
+        Some(id) if !(id.is_empty() || id.ends_with("Guest") || id.ends_with("Guest64")) => {
+            Err(refusals::invalid_argument("configSpec.guestId"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts a spec's plain values into a configuration.
+pub(crate) fn apply_values(config: &mut Config, spec: &ConfigSpec) {
+    let texts = [
+        (&mut config.name, &spec.name),
+        (&mut config.version, &spec.version),
+        (&mut config.uuid, &spec.uuid),
+        (&mut config.instance_uuid, &spec.instance_uuid),
+        (&mut config.guest_id, &spec.guest_id),
+        (&mut config.annotation, &spec.annotation),
+    ];
+    for (there, given) in texts {
+        if let Some(given) = given.as_ref().filter(|given| !given.is_empty()) {
+            there.clone_from(given);
+        }
+    }
+    if spec.annotation.as_deref() == Some("") {
+        config.annotation = "".into();
+    }
+    config.hardware.num_cpu = spec.num_cpus.unwrap_or(config.hardware.num_cpu);
+    config.hardware.num_cores_per_socket = spec.num_cores_per_socket.or(config.hardware.num_cores_per_socket);
+    config.hardware.memory_mb = spec.memory_mb.unwrap_or(config.hardware.memory_mb);
+    for (there, given) in [(&mut config.cpu_allocation, &spec.cpu_allocation), (&mut config.memory_allocation, &spec.memory_allocation)] {
+        if let Some(given) = given {
+            *there = Allocation {
+                reservation: given.reservation.or(there.reservation),
+                limit: given.limit.or(there.limit),
+                shares: given.shares.or(there.shares),
+            };
+        }
+    }
+    for option in &spec.extra_config {
+        if option.value.is_empty() {
+            config.extra_config.remove(&option.key);
+        } else {
+            config.extra_config.insert(option.key.clone(), option.value.clone());
+        }
+    }
+    config.change_tracking_enabled = spec.change_tracking_enabled.or(config.change_tracking_enabled);
+    if spec.firmware.is_some() {
+        config.firmware.clone_from(&spec.firmware);
+    }
+    if let Some(managed_by) = &spec.managed_by {
+        config.managed_by = (!managed_by.extension_key.is_empty()).then(|| managed_by.clone());
+    }
+    if let Some(crypto) = spec.rest.get("crypto") {
+        apply_crypto(config, crypto);
+    }
+}
+
+fn apply_crypto(config: &mut Config, crypto: &Value) {
+    let type_ = crypto.get("_typeName").and_then(Value::as_str).unwrap_or_default();
+    let key = crypto.get("cryptoKeyId").or_else(|| crypto.get("newKeyId"));
+    match (type_, key.and_then(|key| serde_json::from_value::<CryptoKeyId>(key.clone()).ok())) {
+        ("CryptoSpecDecrypt", _) => config.key_id = None,
+        (_, Some(key)) => config.key_id = Some(key),
+        _ => {}
+    }
+}
+
+/// Attaches and detaches the tags of a spec.
+pub(crate) fn apply_tags(vm: &mut Vm, spec: &ConfigSpec) {
+    let specs = spec.rest.get("tagSpecs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for tag in specs {
+        let named = tag.pointer("/id/nameId/tag").and_then(Value::as_str);
+        let Some(name) = named.or_else(|| tag.pointer("/id/uuid").and_then(Value::as_str)) else { continue };
+        let category = tag.pointer("/id/nameId/category").and_then(Value::as_str).unwrap_or_default();
+        let key: Arc<str> = format!("{category}/{name}").into();
+        let seen = Arc::make_mut(&mut vm.seen);
+        vm.tags.retain(|there| *there != key);
+        seen.tags.retain(|there| **there != *name);
+        if tag.get("operation").and_then(Value::as_str) != Some("remove") {
+            vm.tags.push(key);
+            seen.tags.push(name.into());
+        }
+    }
+}
+
+impl World {
+    /// The configuration that a VM would have, and what its disks have written, or what is wrong with the spec.
+    fn configured(&self, row: &Vm, spec: &ConfigSpec) -> Result<(Config, BTreeMap<i32, Bytes>), Fault> {
+        let mut config = row.config().clone();
+        let mut written = row.written.clone();
+        apply_values(&mut config, spec);
+        let folder = files::home_path(self, row);
+        let bench =
+            Bench { world: self, label: row.label(), folder: &folder, datastore: row.home, thin: true, power: row.power() };
+        bench.change_devices(&mut config, &spec.device_change, &mut written)?;
+        Ok((config, written))
+    }
+
+    pub(crate) fn check_reconfigure(&self, vm: u32, row: &Vm, spec: &ConfigSpec) -> Result<(), Fault> {
+        check_guest_id(spec)?;
+        self.check_instance(Some(vm), spec)?;
+        let before = row.config();
+        if row.power() != PowerState::PoweredOff {
+            if spec.num_cpus.is_some_and(|cpus| cpus != before.hardware.num_cpu) {
+                return Err(Fault::new(FaultName::from("CpuHotPlugNotSupported"), "CPU hot plug is not supported for this virtual machine."));
+            }
+            if spec.memory_mb.is_some_and(|memory| memory != before.hardware.memory_mb) {
+                let text = "Memory hot plug is not supported for this virtual machine.";
+                return Err(Fault::new(FaultName::from("MemoryHotPlugNotSupported"), text));
+            }
+            let version = spec.version.as_ref().is_some_and(|version| *version != before.version);
+            let guest = spec.guest_id.as_ref().is_some_and(|id| !id.is_empty() && *id != before.guest_id);
+            let firmware = spec.firmware.is_some() && spec.firmware != before.firmware;
+            if version || guest || firmware {
+                return Err(refusals::power_state(PowerState::PoweredOff, row.power()));
+            }
+        }
+        if let Some(name) = spec.name.as_ref().filter(|name| !name.is_empty() && **name != row.seen.name)
+            && let Some(there) = self.vms.in_folder(row.folder, name).and_then(|row| self.vms.get(row))
+        {
+            return Err(refusals::duplicate_name(name, there.seen.id.as_str()));
+        }
+        let (config, written) = self.configured(row, spec)?;
+        self.check_raise(row, &config)?;
+        self.check_room(row, &config, &written)
+    }
+
+    /// Admission for a reservation that is raised while the VM is on.
+    fn check_raise(&self, row: &Vm, config: &Config) -> Result<(), Fault> {
+        let Some(booked) = row.booked else { return Ok(()) };
+        let size = Size::of(config);
+        let more = size.reserved - booked.reserved;
+        let more = Need { cpu: more.cpu.max(0), memory: more.memory.max(0) };
+        if more == Need::default() {
+            return Ok(());
+        }
+        self.admit_to_pool(booked.pool, more)?;
+        self.hosts.get(booked.host).map_or(Ok(()), |host| host.admits(&Size { reserved: more, ..size }, Need::default()))
+    }
+
+    /// Whether new and grown disks have room.
+    fn check_room(&self, row: &Vm, config: &Config, written: &BTreeMap<i32, Bytes>) -> Result<(), Fault> {
+        if row.stated_files {
+            return Ok(());
+        }
+        let disk = |config: &Config, written: &BTreeMap<i32, Bytes>| -> i64 {
+            let disks = config.hardware.device.iter().filter(|device| device.type_ == DeviceType::VirtualDisk);
+            disks
+                .map(|disk| {
+                    let thin = disk.backing.as_ref().and_then(|backing| backing.thin_provisioned).unwrap_or(false);
+                    if thin { written.get(&disk.key).copied().unwrap_or_default().0 } else { disk.capacity_in_bytes.unwrap_or_default().0 }
+                })
+                .sum()
+        };
+        let more = disk(config, written) - disk(row.config(), &row.written);
+        match self.datastores.get(row.home) {
+            Some(ds) if more > self.free_on(row.home).max(0) => {
+                Err(refusals::no_disk_space(&ds.id, &ds.name, &files::home_path(self, row)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes a VM's configuration; the spec was checked just now.
+    pub(crate) fn reconfigure(&mut self, vm: u32, spec: &ConfigSpec) -> Result<(), Fault> {
+        let Some(row) = self.vms.get(vm).cloned() else { return Ok(()) };
+        let (config, written) = self.configured(&row, spec)?;
+        let watched = is_watched_change(row.config(), &config);
+        let policies = spec.rest.contains_key("vmPlacementPolicies").then(|| Arc::new(deploy::policies_of(spec)));
+        self.vms.change(vm, |row| {
+            let seen = Arc::make_mut(&mut row.seen);
+            seen.name = if config.name.is_empty() { seen.name.clone() } else { config.name.clone() };
+            seen.config = Some(config);
+            row.written = written;
+            row.policies = policies.unwrap_or_else(|| row.policies.clone());
+            apply_tags(row, spec);
+        });
+        if watched {
+            self.touch(vm, Changed::Config);
+        }
+        if let Some(booked) = row.booked {
+            self.book(vm, booked.host);
+        }
+        self.lay_out(vm);
+        Ok(())
+    }
+
+    /// How much longer a reconfiguration takes for its disks.
+    pub(crate) fn reconfigure_span(&self, spec: &ConfigSpec) -> Span {
+        let disks = spec.device_change.iter().filter(|change| change.device.type_ == DeviceType::VirtualDisk).count();
+        Span::from_millis(700).times(i64::try_from(disks).unwrap_or(i64::MAX))
+    }
+}
+
+/// Whether what differs between two configurations is watched. Source: vm-lifecycle §15.3.
+fn is_watched_change(before: &Config, after: &Config) -> bool {
+    let plain = |config: &Config| {
+        let mut config = config.clone();
+        config.guest_id = "".into();
+        config.guest_full_name = "".into();
+        config.version = "".into();
+        config.uuid = "".into();
+        config.instance_uuid = "".into();
+        config.firmware = None;
+        config.managed_by = None;
+        config.extra_config.retain(|key, _| !is_unwatched(key));
+        config
+    };
+    plain(before) != plain(after)
+}
+
+/// The ExtraConfig keys whose changes the operator's watcher passes over: those that the operator alone writes.
+fn is_unwatched(key: &str) -> bool {
+    key == NAMESPACED_NAME
+        || key == "hpet0.present"
+        || key == "vmprov.keepDisks"
+        || (key.starts_with("vmservice.virtualmachine.") && key != "vmservice.virtualmachine.pause")
+}

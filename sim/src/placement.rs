@@ -1,0 +1,433 @@
+//! Where a VM goes: hard filters first, then the host with most headroom. Source: placement-groups §10.2–10.3.
+//!
+//! The score is monotone and plain: the smaller of the free shares of CPU and memory after the VM has come. Ties go to more free
+//! memory, more free CPU, fewer powered-on VMs, then the name. A request for many VMs is worked through in its order without
+//! going back on a choice, so that a request that only a clever order could fulfil may find no place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use vmtwin_model::id::{ClusterId, DatastoreId, PoolId};
+use vmtwin_model::units::{MHz, MiB, VCpus};
+use vmtwin_model::vsphere::answer::Placement;
+use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name, RuleKind};
+use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
+use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
+use vmtwin_model::vsphere::vm::{Config, Hardware};
+use vmtwin_model::vsphere::{Fault, FaultName, Reply};
+
+use crate::capacity::{Need, Size};
+use crate::host::Host;
+use crate::vm::{NAMESPACED_NAME, Vm};
+use crate::{World, configure, deploy, refusals};
+
+/// What is looked for: a place for a VM of this size.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) size: Size,
+    /// The datastores that its host must see.
+    pub(crate) datastores: Vec<u32>,
+    /// The VM itself, if it exists: it isn't in its own way.
+    pub(crate) vm: Option<u32>,
+    pub(crate) policies: Vec<Policy>,
+    /// Whether a required policy rules a host out, or weighs only.
+    pub(crate) creating: bool,
+}
+
+impl Wish<'_> {
+    pub(crate) fn of_size(size: Size) -> Self {
+        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false }
+    }
+}
+
+/// What was given away earlier in the same request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Besides {
+    hosts: BTreeMap<u32, (Need, Need)>,
+    /// By tag: the hosts, and the clusters.
+    tags: BTreeMap<Arc<str>, Vec<(u32, u32)>>,
+    space: BTreeMap<u32, i64>,
+}
+
+/// A placement policy, read, with the places where its tags are.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    apart: bool,
+    required: bool,
+    topology: Topology,
+    text: String,
+    hosts: BTreeSet<u32>,
+    clusters: BTreeSet<u32>,
+    zones: BTreeSet<Name>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topology {
+    Host,
+    Cluster,
+    Zone,
+}
+
+/// How good a host is; the greater the better.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Score {
+    failover: bool,
+    kept: std::cmp::Reverse<u32>,
+    headroom: i64,
+    memory: i64,
+    cpu: i64,
+    vms: std::cmp::Reverse<u32>,
+    name: std::cmp::Reverse<Name>,
+}
+
+const MILLION: i64 = 1_000_000;
+
+/// The share that is left of `of` after `used`, in millionths; negative where more is asked for than there is.
+fn left(of: i64, used: i64) -> i64 {
+    let of = i128::from(of.max(1));
+    i64::try_from((of - i128::from(used)) * i128::from(MILLION) / of).unwrap_or(i64::MIN)
+}
+
+impl World {
+    /// What speaks against a host for a VM.
+    pub(crate) fn host_says(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides) -> Result<(), Fault> {
+        if !host.alive || matches!(host.state, HostState::Disconnected | HostState::NotResponding) {
+            return Err(refusals::host_not_connected(&host.name));
+        }
+        if host.state == HostState::Maintenance || host.evacuating {
+            return Err(refusals::invalid_state("The host is in maintenance mode or enters it."));
+        }
+        if let Some(missing) = wish.datastores.iter().find(|ds| !host.datastores.contains(ds)) {
+            let name = self.datastores.get(*missing).map_or("", |ds| &ds.name);
+            return Err(refusals::invalid_state(&format!("The host has no access to the datastore {name}.")));
+        }
+        if let Some(cluster) = self.clusters.get(host.cluster) {
+            if let AdmissionControl::FailoverHosts(names) = &cluster.ha.admission_control
+                && cluster.ha.enabled
+                && names.contains(&host.name)
+            {
+                return Err(refusals::invalid_state("The host is a dedicated failover host."));
+            }
+            self.rules_say(cluster, host, row, wish, true)?;
+        }
+        let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
+        let besides = besides.hosts.get(&row).map_or_else(Need::default, |(reserved, _)| *reserved);
+        host.admits(&wish.size, besides - own.map_or_else(Need::default, |own| own.reserved))?;
+        let broken = wish.policies.iter().find(|policy| wish.creating && policy.required && !self.keeps(policy, host, row));
+        broken.map_or(Ok(()), |policy| Err(refusals::invalid_state(&format!("A required placement policy would be broken: {}.", policy.text))))
+    }
+
+    /// Whether a host breaks a rule of DRS for a VM: those that must be kept, or those that should.
+    fn rules_say(&self, cluster: &crate::cluster::Cluster, host: &Host, row: u32, wish: &Wish<'_>, must: bool) -> Result<(), Fault> {
+        for rule in cluster.rules.iter().filter(|rule| rule.enabled && rule.must == must) {
+            if !rule.vms.iter().any(|vm| **vm == *wish.label) {
+                continue;
+            }
+            let others = || {
+                let rows = rule.vms.iter().filter(|vm| ***vm != *wish.label).filter_map(|vm| self.vms.labelled(vm));
+                rows.filter_map(|vm| self.vms.get(vm)?.booked).map(|booked| booked.host)
+            };
+            let kept = match &rule.kind {
+                RuleKind::RunOn(hosts) => hosts.contains(&host.name),
+                RuleKind::NotRunOn(hosts) => !hosts.contains(&host.name),
+                RuleKind::AntiAffinity => others().all(|other| other != row),
+                RuleKind::Affinity => others().all(|other| other == row),
+            };
+            if !kept {
+                return Err(refusals::invalid_state(&format!("The rule {} would be broken.", rule.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a policy is kept if the VM is on this host.
+    fn keeps(&self, policy: &Policy, host: &Host, row: u32) -> bool {
+        let zone = self.clusters.get(host.cluster).map(|cluster| &cluster.zone);
+        let (there, any) = match policy.topology {
+            Topology::Host => (policy.hosts.contains(&row), !policy.hosts.is_empty()),
+            Topology::Cluster => (policy.clusters.contains(&host.cluster), !policy.clusters.is_empty()),
+            Topology::Zone => (zone.is_some_and(|zone| policy.zones.contains(zone)), !policy.zones.is_empty()),
+        };
+        if policy.apart { !there } else { there || !any }
+    }
+
+    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides) -> Score {
+        let besides = besides.hosts.get(&row).map_or_else(Need::default, |(_, demand)| *demand);
+        let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
+        let demand = host.demand + besides + wish.size.demand(host.clock) - own.map_or_else(Need::default, |own| own.demand);
+        let (cpu, memory) = (left(host.usable_cpu.0, demand.cpu), left(host.usable_memory.0, demand.memory));
+        let broken = wish.policies.iter().filter(|policy| !self.keeps(policy, host, row));
+        // A required policy that only weighs here weighs more than all preferred ones.
+        let mut points: u32 = broken.map(|policy| if policy.required { 1000 } else { 1 }).sum();
+        if let Some(cluster) = self.clusters.get(host.cluster)
+            && self.rules_say(cluster, host, row, wish, false).is_err()
+        {
+            points += 1;
+        }
+        Score {
+            failover: self.admit_failover(host.cluster, &wish.size).is_ok(),
+            kept: std::cmp::Reverse(points),
+            headroom: cpu.min(memory),
+            memory,
+            cpu,
+            vms: std::cmp::Reverse(host.powered_on),
+            name: std::cmp::Reverse(host.name.clone()),
+        }
+    }
+
+    /// The best host of a cluster for a VM, with its score.
+    pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score, u32)> {
+        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
+        let fit = hosts.filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
+        fit.map(|(row, host)| (self.score(host, row, wish, besides), row)).max()
+    }
+
+    /// The host with least to do that a powered-off VM can be registered on.
+    pub(crate) fn least_busy_host(&self, cluster: u32, wish: &Wish<'_>, sees: impl Fn(u32) -> bool) -> Option<u32> {
+        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
+        let fit = hosts.filter(|(row, host)| host.takes_vms() && sees(*row));
+        fit.map(|(row, host)| (std::cmp::Reverse(host.gate.load()), self.score(host, row, wish, &Besides::default()), row))
+            .max()
+            .map(|(.., row)| row)
+    }
+
+    /// Why no host of a cluster takes a VM: one reason for each.
+    pub(crate) fn no_compatible_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Fault {
+        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
+        let mut ids = Vec::new();
+        let mut errors = Vec::new();
+        for (row, host) in hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?))) {
+            if let Err(fault) = self.host_says(host, row, wish, besides) {
+                ids.push(Value::from(host.id.as_str()));
+                let text = format!("{}: {}", host.name, fault.localized_message);
+                errors.push(json!({"fault": {"_typeName": fault.name.as_str()}, "localizedMessage": text}));
+            }
+        }
+        let subject = if wish.label.is_empty() { "the virtual machine" } else { wish.label };
+        let text = format!("No host is compatible with {subject}.");
+        Fault::new(FaultName::NoCompatibleHost, text).with("host", ids).with("error", errors)
+    }
+
+    /// The host on which a VM is switched on: DRS's choice, or where it is registered.
+    pub(crate) fn host_for_power_on(&self, vm: u32, wanted: Option<u32>) -> Result<u32, Fault> {
+        let Some(row) = self.vms.get(vm) else { return Err(refusals::not_found("VirtualMachine", "vm")) };
+        let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
+        let drs = self.clusters.get(cluster).is_some_and(|cluster| cluster.drs.enabled);
+        let wish = self.wish_of(vm, row);
+        if let (false, at) | (true, at @ Some(_)) = (drs, wanted) {
+            let at = at.unwrap_or(row.host);
+            let Some(host) = self.hosts.get(at) else { return Ok(at) };
+            return self.host_says(host, at, &wish, &Besides::default()).map(|()| at);
+        }
+        if let Some((_, host)) = self.best_host(cluster, &wish, &Besides::default()) {
+            return Ok(host);
+        }
+        let hosts = self.clusters.get(cluster).map_or(&[][..], |cluster| &cluster.hosts);
+        match hosts {
+            // With one host, its own reason says more than that none is compatible.
+            [only] => match self.hosts.get(*only).map(|host| self.host_says(host, *only, &wish, &Besides::default())) {
+                Some(Err(fault)) => Err(fault),
+                _ => Ok(*only),
+            },
+            _ => Err(self.no_compatible_host(cluster, &wish, &Besides::default())),
+        }
+    }
+
+    /// What an existing VM asks of a host.
+    pub(crate) fn wish_of<'a>(&self, vm: u32, row: &'a Vm) -> Wish<'a> {
+        Wish {
+            label: row.label(),
+            size: row.size(),
+            datastores: row.datastores().collect(),
+            vm: Some(vm),
+            policies: self.read_policies(&row.policies, Some(vm), &Besides::default()),
+            creating: false,
+        }
+    }
+
+    /// Placement policies with the places that their tags have.
+    fn read_policies(&self, policies: &[Value], vm: Option<u32>, besides: &Besides) -> Vec<Policy> {
+        policies.iter().filter_map(|policy| self.read_policy(policy, vm, besides)).collect()
+    }
+
+    fn read_policy(&self, policy: &Value, vm: Option<u32>, besides: &Besides) -> Option<Policy> {
+        let type_ = policy.get("_typeName").and_then(Value::as_str)?;
+        let (apart, tags) = match type_ {
+            "VmVmAffinity" => (false, vec![tag_key(policy.get("affinedVmsTag")?)?]),
+            "VmVmAntiAffinity" => (true, vec![tag_key(policy.get("antiAffinedVmsTag")?)?]),
+            "VmToVmGroupsAntiAffinity" => {
+                let own = policy.get("selfTag").and_then(tag_key);
+                let tags = policy.get("antiAffinedVmGroupTags")?.as_array()?.iter().filter_map(tag_key);
+                (true, tags.filter(|tag| Some(tag) != own.as_ref()).collect())
+            }
+            _ => return None,
+        };
+        let strictness = policy.get("policyStrictness").and_then(Value::as_str).unwrap_or_default();
+        let topology = match policy.get("policyTopology").and_then(Value::as_str) {
+            Some("VSphereZone") => Topology::Zone,
+            Some("ClusterComputeResource") => Topology::Cluster,
+            _ => Topology::Host,
+        };
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        for tag in &tags {
+            let rows = self.vms.tagged(tag).iter().filter(|row| Some(**row) != vm).filter_map(|row| self.vms.get(*row));
+            places.extend(rows.filter_map(|row| Some((row.host, self.hosts.get(row.host)?.cluster))));
+            places.extend(besides.tags.get(tag).into_iter().flatten());
+        }
+        let clusters: BTreeSet<u32> = places.iter().map(|(_, cluster)| *cluster).collect();
+        let zones = clusters.iter().filter_map(|cluster| Some(self.clusters.get(*cluster)?.zone.clone())).collect();
+        Some(Policy {
+            apart,
+            required: strictness.starts_with("Required"),
+            topology,
+            text: format!("{type_} with {}", tags.join(", ")),
+            hosts: places.iter().map(|(host, _)| *host).collect(),
+            clusters,
+            zones,
+        })
+    }
+
+    /// `PlaceVm`: a host and datastores in one cluster.
+    pub(crate) fn place_one(&mut self, cluster: &ClusterId, spec: &ConfigSpec) -> Result<Reply, Fault> {
+        let row = *self.names.cluster_ids.get(cluster).ok_or_else(|| refusals::not_found(ClusterId::TYPE, cluster.as_str()))?;
+        let Some(there) = self.clusters.get(row) else { return Err(refusals::not_found(ClusterId::TYPE, cluster.as_str())) };
+        if there.hosts.is_empty() {
+            return Err(refusals::invalid_state("The cluster has no host."));
+        }
+        let pools = [(there.root, row)];
+        self.place(&pools, spec, (true, true), &mut Besides::default()).map(|placement| Reply::Placements(vec![placement]))
+    }
+
+    /// `PlaceVmsXCluster`: a cluster for each VM, and a host and datastores where they are asked for.
+    pub(crate) fn place_many(&mut self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+        if place.resource_pools.is_empty() {
+            return Err(refusals::invalid_argument("placementSpec.resourcePools"));
+        }
+        if place.vm_placement_specs.is_empty() {
+            return Err(refusals::invalid_argument("placementSpec.vmPlacementSpecs"));
+        }
+        let mut pools = Vec::new();
+        for id in &place.resource_pools {
+            let row = *self.names.pool_ids.get(id).ok_or_else(|| refusals::not_found(PoolId::TYPE, id.as_str()))?;
+            let cluster = self.pools.get(row).map_or(0, |pool| pool.cluster);
+            if pools.iter().any(|(_, there)| *there == cluster) {
+                return Err(refusals::invalid_argument("placementSpec.resourcePools"));
+            }
+            if self.clusters.get(cluster).is_none_or(|cluster| cluster.hosts.is_empty()) {
+                return Err(Fault::new(FaultName::GenericDrsFault, "A cluster of the request has no host."));
+            }
+            pools.push((row, cluster));
+        }
+        let asked = (place.host_recomm_required, place.datastore_recomm_required);
+        let mut besides = Besides::default();
+        let placed = place.vm_placement_specs.iter().map(|spec| self.place(&pools, spec, asked, &mut besides));
+        placed.collect::<Result<Vec<_>, _>>().map(Reply::Placements)
+    }
+
+    /// The place of one VM among pools with their clusters; it is given away for the rest of the request. `asked`: host, datastores.
+    fn place(&self, pools: &[(u32, u32)], spec: &ConfigSpec, asked: (bool, bool), besides: &mut Besides) -> Result<Placement, Fault> {
+        let Some(name) = spec.name.clone().filter(|name| !name.is_empty()) else {
+            return Err(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name"));
+        };
+        let marked = spec.extra_config.iter().find(|option| &*option.key == NAMESPACED_NAME).map(|option| &option.value);
+        let wish = Wish {
+            label: marked.unwrap_or(&name),
+            size: size_of(spec),
+            datastores: Vec::new(),
+            vm: None,
+            policies: self.read_policies(&deploy::policies_of(spec), None, besides),
+            creating: true,
+        };
+        let policy = deploy::policy_of(spec);
+        let bytes = disk_bytes(spec);
+        let mut best: Option<(Score, u32, u32, u32)> = None;
+        let mut reasons = Vec::new();
+        for (pool, cluster) in pools {
+            if let Err(fault) = self.admit_to_pool(*pool, wish.size.reserved) {
+                reasons.push(fault);
+                continue;
+            }
+            match self.best_host(*cluster, &wish, besides) {
+                Some((score, host)) if best.as_ref().is_none_or(|(there, ..)| score > *there) => best = Some((score, *pool, *cluster, host)),
+                Some(_) => {}
+                None => reasons.push(self.no_compatible_host(*cluster, &wish, besides)),
+            }
+        }
+        let Some((_, pool, cluster, host)) = best else { return Err(merged(wish.label, &reasons)) };
+        let datastores = if asked.1 {
+            let hosts: Vec<u32> = if asked.0 { vec![host] } else { self.clusters.get(cluster).map_or_else(Vec::new, |c| c.hosts.clone()) };
+            let datastore = self.choose_datastore(policy, bytes + besides.space.values().sum::<i64>(), &hosts)?;
+            *besides.space.entry(datastore).or_default() += bytes;
+            self.recommended(datastore, spec)
+        } else {
+            Vec::new()
+        };
+        let clock = self.hosts.get(host).map_or(MHz(0), |host| host.clock);
+        let taken = besides.hosts.entry(host).or_default();
+        *taken = (taken.0 + wish.size.reserved, taken.1 + wish.size.demand(clock));
+        for tag in tags_of(spec) {
+            besides.tags.entry(tag).or_default().push((host, cluster));
+        }
+        let pool = self.pools.get(pool).map(|pool| pool.id.clone()).ok_or_else(|| refusals::not_found(PoolId::TYPE, "pool"))?;
+        let host = if asked.0 { self.hosts.get(host).map(|host| host.id.clone()) } else { None };
+        Ok(Placement { vm_name: name, pool, host, datastores })
+    }
+
+    fn recommended(&self, datastore: u32, spec: &ConfigSpec) -> Vec<(Option<i32>, DatastoreId)> {
+        let Some(ds) = self.datastores.get(datastore) else { return Vec::new() };
+        let disks = spec.device_change.iter().filter(|change| change.device.type_ == DeviceType::VirtualDisk);
+        let keys = disks.map(|change| Some(change.device.key));
+        std::iter::once(None).chain(keys).map(|key| (key, ds.id.clone())).collect()
+    }
+}
+
+/// The size of a VM that a spec describes.
+fn size_of(spec: &ConfigSpec) -> Size {
+    let mut config = Config {
+        hardware: Hardware { num_cpu: VCpus(1), memory_mb: MiB(128), ..Hardware::default() },
+        cpu_allocation: Allocation::platform_default(),
+        memory_allocation: Allocation::platform_default(),
+        ..Config::default()
+    };
+    configure::apply_values(&mut config, spec);
+    Size::of(&config)
+}
+
+/// What a spec's disks take at once.
+fn disk_bytes(spec: &ConfigSpec) -> i64 {
+    crate::devices::new_bytes(spec)
+}
+
+/// A tag reference as `category/name`.
+fn tag_key(tag: &Value) -> Option<Arc<str>> {
+    if let Some(name) = tag.as_str() {
+        return Some(format!("/{name}").into());
+    }
+    let id = tag.get("id").unwrap_or(tag);
+    match id.get("nameId") {
+        Some(named) => {
+            let category = named.get("category").and_then(Value::as_str).unwrap_or_default();
+            Some(format!("{category}/{}", named.get("tag")?.as_str()?).into())
+        }
+        None => Some(format!("/{}", id.get("uuid")?.as_str()?).into()),
+    }
+}
+
+/// The tags that a spec attaches.
+fn tags_of(spec: &ConfigSpec) -> Vec<Arc<str>> {
+    let specs = spec.rest.get("tagSpecs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    specs.iter().filter(|tag| tag.get("operation").and_then(Value::as_str) != Some("remove")).filter_map(tag_key).collect()
+}
+
+/// One fault of all clusters' reasons.
+fn merged(label: &str, reasons: &[Fault]) -> Fault {
+    let list = |property: &str| -> Vec<Value> {
+        reasons.iter().filter_map(|fault| fault.properties.get(property)?.as_array()).flatten().cloned().collect()
+    };
+    let mut errors = list("error");
+    let plain = reasons.iter().filter(|fault| fault.name != FaultName::NoCompatibleHost);
+    errors.extend(plain.map(|fault| json!({"fault": {"_typeName": fault.name.as_str()}, "localizedMessage": &*fault.localized_message})));
+    Fault::new(FaultName::NoCompatibleHost, format!("No host is compatible with {label}.")).with("host", list("host")).with("error", errors)
+}

@@ -1,0 +1,188 @@
+//! Power operations: what each asks of the VM's state, and what is true afterwards.
+
+use std::sync::Arc;
+
+use vmtwin_model::id::{HostId, VmId};
+use vmtwin_model::time::Span;
+use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::{Changed, Fault, Operation, Reply};
+
+use crate::latency::transfer;
+use crate::{World, files, refusals};
+
+impl World {
+    /// What the state of things says against an operation. It is asked before the work and again at its end.
+    pub(crate) fn check_operation(&self, operation: &Operation) -> Result<(), Fault> {
+        use PowerState::{PoweredOff, PoweredOn, Suspended};
+
+        let Some(id) = operation.vm() else { return self.check_deploy(operation) };
+        let vm = self.find_vm(id)?;
+        self.check_reach(vm)?;
+        let row = self.vms.get(vm).ok_or_else(|| refusals::not_found(VmId::TYPE, id.as_str()))?;
+        let power = row.power();
+        let wrong = |requested| Err(refusals::power_state(requested, power));
+        match operation {
+            Operation::PowerOnVm { .. } if power == PoweredOn => wrong(PoweredOn),
+            Operation::PowerOffVm { .. } if power == PoweredOff => wrong(PoweredOff),
+            Operation::SuspendVm { .. } if power != PoweredOn => wrong(Suspended),
+            Operation::ResetVm { .. } if power != PoweredOn => wrong(PoweredOn),
+            Operation::DestroyVm { .. } if power == PoweredOn => wrong(PoweredOff),
+            Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
+            Operation::CustomizeVm { .. } => self.check_customize(row),
+            Operation::ReconfigVm { spec, .. } => self.check_reconfigure(vm, row, spec),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what an operation on an existing VM is for; it was checked just now.
+    pub(crate) fn carry_out(&mut self, operation: &Operation) -> Result<(), Fault> {
+        let Some(id) = operation.vm() else { return Ok(()) };
+        let vm = self.find_vm(id)?;
+        match operation {
+            Operation::PowerOffVm { .. } => self.switch_off(vm),
+            Operation::SuspendVm { .. } => self.suspend(vm),
+            Operation::ResetVm { .. } => self.guest_boots(vm),
+            Operation::DestroyVm { .. } => self.remove_vm(vm),
+            Operation::UpgradeVm { version, .. } => self.upgrade(vm, version),
+            Operation::CustomizeVm { spec, .. } => self.customize(vm, spec),
+            Operation::ReconfigVm { spec, .. } => self.reconfigure(vm, spec)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Admission, the choice of a host, and the booking: what begins a power-on.
+    pub(crate) fn start_power_on(&mut self, id: &VmId, host: Option<&HostId>) -> Result<Span, Fault> {
+        let vm = self.find_vm(id)?;
+        let wanted = match host {
+            Some(id) => Some(*self.names.host_ids.get(id).ok_or_else(|| refusals::not_found(HostId::TYPE, id.as_str()))?),
+            None => None,
+        };
+        let host = self.admit_power_on(vm, wanted)?;
+        self.book(vm, host);
+        let Some(row) = self.vms.get(vm) else { return Ok(Span::ZERO) };
+        let resumed = row.power() == PowerState::Suspended;
+        let memory = row.config().hardware.memory_mb.to_bytes().0;
+        let drs = Span::from_millis(300);
+        Ok(if resumed { drs + transfer(memory, 800_000_000) } else { drs })
+    }
+
+    /// The host on which a VM can be switched on, all things considered.
+    pub(crate) fn admit_power_on(&self, vm: u32, wanted: Option<u32>) -> Result<u32, Fault> {
+        let Some(row) = self.vms.get(vm) else { return Err(refusals::not_found(VmId::TYPE, "vm")) };
+        let size = row.size();
+        self.admit_to_pool(row.pool, size.reserved)?;
+        let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
+        self.admit_failover(cluster, &size)?;
+        let host = self.host_for_power_on(vm, wanted)?;
+        let swap = files::swap_size(row.config()).to_bytes().0;
+        if row.power() != PowerState::PoweredOn
+            && !row.stated_files
+            && swap > self.free_on(row.home)
+            && let Some(ds) = self.datastores.get(row.home)
+        {
+            let file = format!("{}/{}.vswp", files::home_path(self, row), row.seen.name);
+            return Err(refusals::no_disk_space(&ds.id, &ds.name, &file));
+        }
+        Ok(host)
+    }
+
+    pub(crate) fn finish_power_on(&mut self, id: &VmId) -> Result<Reply, Fault> {
+        let vm = self.find_vm(id)?;
+        let booked = self.vms.get(vm).and_then(|row| row.booked);
+        let result = self.check_power_on(vm, booked.map(|booked| booked.host));
+        match result {
+            Ok(host) => {
+                self.switch_on(vm, host);
+                Ok(Reply::Done)
+            }
+            Err(fault) => {
+                if self.vms.get(vm).is_some_and(|row| row.power() != PowerState::PoweredOn) {
+                    self.unbook(vm);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn check_power_on(&self, vm: u32, host: Option<u32>) -> Result<u32, Fault> {
+        let Some(row) = self.vms.get(vm) else { return Err(refusals::not_found(VmId::TYPE, "vm")) };
+        if row.power() == PowerState::PoweredOn {
+            return Err(refusals::power_state(PowerState::PoweredOn, PowerState::PoweredOn));
+        }
+        if let Some(ds) = row.datastores().filter_map(|ds| self.datastores.get(ds)).find(|ds| !ds.accessible) {
+            return Err(refusals::inaccessible_datastore(&ds.id, &ds.name));
+        }
+        let host = host.unwrap_or(row.host);
+        match self.hosts.get(host) {
+            Some(there) if !there.takes_vms() => Err(refusals::host_not_connected(&there.name)),
+            _ => Ok(host),
+        }
+    }
+
+    /// The VM runs on this host from now on.
+    pub(crate) fn switch_on(&mut self, vm: u32, host: u32) {
+        let Some(row) = self.vms.get(vm) else { return };
+        let resumed = row.power() == PowerState::Suspended;
+        self.move_vm(vm, host);
+        if self.vms.get(vm).is_some_and(|row| row.booked.is_none_or(|booked| booked.host != host)) {
+            self.book(vm, host);
+        }
+        let now = self.now;
+        if let Some(row) = self.vms.get_mut(vm) {
+            row.boots += u32::from(!resumed);
+            let seen = Arc::make_mut(&mut row.seen);
+            seen.runtime.power_state = PowerState::PoweredOn;
+            if !resumed || seen.runtime.boot_time.is_none() {
+                seen.runtime.boot_time = Some(now);
+            }
+        }
+        self.connect_devices(vm, true);
+        self.touch(vm, Changed::PowerState);
+        self.lay_out(vm);
+        if resumed {
+            self.guest_resumes(vm);
+        } else {
+            self.guest_boots(vm);
+        }
+    }
+
+    /// The VM is off from now on.
+    pub(crate) fn switch_off(&mut self, vm: u32) {
+        self.power_down(vm, PowerState::PoweredOff);
+        if let Some(seen) = self.seen_mut(vm) {
+            seen.runtime.boot_time = None;
+        }
+    }
+
+    /// The VM sleeps from now on.
+    pub(crate) fn suspend(&mut self, vm: u32) {
+        self.power_down(vm, PowerState::Suspended);
+    }
+
+    fn power_down(&mut self, vm: u32, state: PowerState) {
+        if let Some(seen) = self.seen_mut(vm) {
+            seen.runtime.power_state = state;
+        }
+        self.unbook(vm);
+        self.connect_devices(vm, false);
+        self.touch(vm, Changed::PowerState);
+        self.lay_out(vm);
+        self.guest_stops(vm);
+    }
+
+    /// Devices that start connected are connected while the VM is on. The change of the power state tells it.
+    fn connect_devices(&mut self, vm: u32, on: bool) {
+        let Some(config) = self.seen_mut(vm).and_then(|seen| seen.config.as_mut()) else { return };
+        for device in &mut config.hardware.device {
+            if let Some(connectable) = &mut device.connectable {
+                connectable.connected = on && connectable.start_connected;
+            }
+        }
+    }
+
+    pub(crate) fn suspend_span(&self, id: &VmId) -> Span {
+        let row = self.vms.find(id).and_then(|row| self.vms.get(row));
+        row.map_or(Span::ZERO, |row| transfer(row.config().hardware.memory_mb.to_bytes().0 / 2, 500_000_000))
+    }
+}
