@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vmtwin_model::id::VmId;
+use vmtwin_model::id::{VmId, WriteId};
 use vmtwin_model::kube::api::{self, Notice, Write};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
 use vmtwin_model::time::{Span, Timestamp};
@@ -65,7 +65,11 @@ enum Exchange {
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
     Call(Operation),
-    Write(ObjectKey),
+    /// Writes that left together; the pass goes on when the last of them is answered.
+    Writes {
+        keys: Vec<ObjectKey>,
+        answers: BTreeMap<WriteId, api::Answer>,
+    },
     Wait(Until),
     /// The last write, after which the pass ends with this verdict.
     Closing(Verdict),
