@@ -56,7 +56,7 @@ fn settle_secret(mut secret: Secret) -> Secret {
     secret
 }
 
-/// What a new object has of the server's own making.
+/// What an object has of the server's own making from its first instant on.
 pub(crate) fn begin(object: &mut Object) {
     if object.key.kind == NAMESPACE {
         let labels = Arc::make_mut(&mut object.meta).labels.get_or_insert_default();
@@ -64,10 +64,16 @@ pub(crate) fn begin(object: &mut Object) {
     }
     let any = object.status.as_any();
     if let Some(status) = any.downcast_ref::<NamespaceStatus>() {
-        object.status = Arc::new(NamespaceStatus { phase: Some("Active".to_owned()), ..status.clone() });
+        if status.phase.is_none() {
+            object.status = Arc::new(NamespaceStatus { phase: Some("Active".to_owned()), ..status.clone() });
+        }
     } else if let Some(status) = any.downcast_ref::<PersistentVolumeClaimStatus>() {
-        object.status = Arc::new(PersistentVolumeClaimStatus { phase: Some("Pending".to_owned()), ..status.clone() });
-    } else if let Some(status) = any.downcast_ref::<PersistentVolumeStatus>() {
+        if status.phase.is_none() {
+            object.status = Arc::new(PersistentVolumeClaimStatus { phase: Some("Pending".to_owned()), ..status.clone() });
+        }
+    } else if let Some(status) = any.downcast_ref::<PersistentVolumeStatus>()
+        && status.phase.is_none()
+    {
         object.status = Arc::new(PersistentVolumeStatus { phase: Some("Pending".to_owned()), ..status.clone() });
     }
 }

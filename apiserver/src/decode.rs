@@ -84,7 +84,12 @@ pub(crate) fn read(mut manifest: Value, parts: Parts, strictness: Strictness) ->
     let mut found = Findings::default();
     let mut metadata = fields.shift_remove("metadata").unwrap_or(Value::Null);
     if !metadata.is_null() {
+        // Who manages which field is spelled in names of fields: nothing to be strict about.
+        let managed = metadata.as_object_mut().and_then(|fields| fields.shift_remove("managedFields"));
         schema::clean(&METADATA, &mut metadata, "metadata", &mut found);
+        if let (Some(managed), Some(fields)) = (managed, metadata.as_object_mut()) {
+            fields.insert("managedFields".to_owned(), managed);
+        }
     }
     let (spec_path, mut spec, mut status) = match kind.info().layout {
         Layout::Whole => ("", std::mem::take(&mut manifest), Value::Null),
@@ -122,9 +127,8 @@ pub(crate) fn read(mut manifest: Value, parts: Parts, strictness: Strictness) ->
         }
     }
     refuse(kind, version, &metadata, &mut found, strictness, || {
-        let mut causes = early_causes(kind, spec_path, &spec);
-        causes.extend(early_causes(kind, "status", &status));
-        causes
+        let counted = if parts == Parts::Status { Vec::new() } else { early_causes(kind, spec_path, &spec) };
+        counted.into_iter().chain(early_causes(kind, "status", &status)).collect()
     })?;
     let warnings = found.unknown.into_iter().map(|cause| cause.message).collect();
     let (Some(spec_body), Some(status_body)) = bodies else {

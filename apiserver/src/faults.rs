@@ -47,7 +47,8 @@ pub enum KubeFault {
         /// How long that goes on.
         lasts: Span,
     },
-    /// Watch events are swallowed: the state after them is told with the next event, or when the watch is set up anew.
+    /// Watch events are swallowed: the state after them is told with the next event of the kind, or half a minute later, when
+    /// the watch is set up anew.
     Unseen {
         /// Of which objects.
         what: Target,
@@ -79,8 +80,10 @@ impl fmt::Display for KubeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late { what, by, lasts } => write!(f, "watch events of {what} arrive {by} late for {lasts}"),
+            Self::Unseen { what, times: 1 } => write!(f, "the next watch event of {what} is swallowed"),
             Self::Unseen { what, times } => write!(f, "the next {times} watch events of {what} are swallowed"),
             Self::Old { kind, by } => write!(f, "the next list of {kind} is answered from {by} ago"),
+            Self::Conflict { what, times: 1 } => write!(f, "the next update of {what} meets a conflict"),
             Self::Conflict { what, times } => write!(f, "the next {times} updates of {what} meet a conflict"),
             Self::Down { lasts } => write!(f, "away for {lasts}"),
         }
@@ -145,6 +148,11 @@ impl Faults {
     /// Whether an update of this object meets a conflict.
     pub(crate) fn conflicts(&mut self, key: &ObjectKey) -> bool {
         count_down(&mut self.conflicts, key)
+    }
+
+    /// When something arrives that would by itself arrive then.
+    pub(crate) fn not_before(&self, due: Timestamp) -> Timestamp {
+        self.down_until.map_or(due, |until| due.max(until))
     }
 
     pub(crate) fn is_down(&self, now: Timestamp) -> bool {

@@ -9,7 +9,7 @@ use vmtwin_model::kube::{Kind, Object, ObjectKey};
 use vmtwin_model::time::Timestamp;
 
 use crate::decode::{self, Parts, Strictness};
-use crate::{ApiServer, errors, meta};
+use crate::{ApiServer, builtin, errors, meta};
 
 /// An object that was installed.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ impl ApiServer {
             let cause = errors::duplicate("metadata.uid", &object.uid().into());
             return Err(errors::invalid(object.key.kind, &object.key.name, vec![cause]));
         }
+        builtin::begin(&mut object);
         let (_, object) = self.store.put(object);
         Ok(Installed { object, warnings })
     }

@@ -115,9 +115,6 @@ impl ApiServer {
     /// Something goes wrong from now on.
     pub fn fault(&mut self, now: Timestamp, fault: KubeFault) {
         self.clock = now;
-        if let KubeFault::Down { lasts } = &fault {
-            self.watches.hold(now + *lasts);
-        }
         self.faults.add(now, fault);
     }
 }

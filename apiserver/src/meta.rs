@@ -73,7 +73,9 @@ pub(crate) fn validate(key: &ObjectKey, meta: &ObjectMeta) -> Vec<Cause> {
     validate_name(key, meta, &mut causes);
     for (name, value) in meta.labels.iter().flatten() {
         validate_qualified("metadata.labels", name, &mut causes);
-        validate_label_value(value, &mut causes);
+        if !value.is_empty() {
+            check("metadata.labels", value, 63, &IS_QUALIFIED, label_value_text, &mut causes);
+        }
     }
     for name in meta.annotations.iter().flatten().map(|(name, _)| name) {
         // Unlike labels, annotations may be spelled in any case.
@@ -101,17 +103,9 @@ fn validate_name(key: &ObjectKey, meta: &ObjectMeta, causes: &mut Vec<Cause>) {
     if name.is_empty() {
         causes.push(errors::required(field, "name or generateName is required"));
     } else if key.kind == NAMESPACE {
-        let text = format!(
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
-             alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL}')"
-        );
-        check(field, name, 63, &IS_LABEL, &text, causes);
+        check(field, name, 63, &IS_LABEL, label_text, causes);
     } else {
-        let text = format!(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with \
-             an alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
-        );
-        check(field, name, 253, &IS_SUBDOMAIN, &text, causes);
+        check(field, name, 253, &IS_SUBDOMAIN, subdomain_text, causes);
     }
     match key.kind.info().scope {
         Scope::Namespaced if key.namespace.is_empty() => causes.push(errors::required("metadata.namespace", "")),
@@ -127,40 +121,47 @@ fn validate_qualified(field: &str, name: &str, causes: &mut Vec<Cause>) {
     if let Some(prefix) = prefix
         && (prefix.len() > 253 || !IS_SUBDOMAIN.is_match(prefix))
     {
-        let text = format!(
-            "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and \
-             end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
-        );
-        causes.push(errors::invalid_value(field, &json!(name), text));
+        causes.push(errors::invalid_value(field, &json!(name), format_args!("prefix part {}", subdomain_text())));
     }
-    let text = format!(
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
-         'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED}')"
-    );
     if part.len() > 63 {
         causes.push(errors::invalid_value(field, &json!(name), "name part must be no more than 63 bytes"));
     } else if !IS_QUALIFIED.is_match(part) {
+        let text = format!(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character \
+             (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED}')"
+        );
         causes.push(errors::invalid_value(field, &json!(name), text));
     }
 }
 
-fn validate_label_value(value: &str, causes: &mut Vec<Cause>) {
-    let text = format!(
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-         alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({QUALIFIED})?')"
-    );
-    if !value.is_empty() {
-        check("metadata.labels", value, 63, &IS_QUALIFIED, &text, causes);
-    }
-}
-
-fn check(field: &str, text: &str, max: usize, pattern: &Regex, detail: &str, causes: &mut Vec<Cause>) {
+fn check(field: &str, text: &str, max: usize, pattern: &Regex, detail: fn() -> String, causes: &mut Vec<Cause>) {
     if text.len() > max {
         causes.push(errors::invalid_value(field, &json!(text), format_args!("must be no more than {max} bytes")));
     }
     if !pattern.is_match(text) {
-        causes.push(errors::invalid_value(field, &json!(text), detail));
+        causes.push(errors::invalid_value(field, &json!(text), detail()));
     }
+}
+
+fn subdomain_text() -> String {
+    format!(
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an \
+         alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
+    )
+}
+
+fn label_text() -> String {
+    format!(
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
+         alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL}')"
+    )
+}
+
+fn label_value_text() -> String {
+    format!(
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+         alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({QUALIFIED})?')"
+    )
 }
 
 fn validate_owners(meta: &ObjectMeta, causes: &mut Vec<Cause>) {

@@ -68,7 +68,7 @@ impl ApiServer {
         self.insert(turn, asking, object, Some(spec))
     }
 
-    /// Stores a new object. `written` is its spec as the user wrote it.
+    /// Stores a new object, without a status: that takes a request of its own. `written` is its spec as the user wrote it.
     fn insert(
         &mut self,
         turn: &mut Turn,

@@ -61,17 +61,17 @@ fn clean_fields(schema: &Value, fields: &mut Map<String, Value>, path: &str, fou
             }
         } else if let Some(schema) = schema.get("additionalProperties") {
             clean(schema, value, &field, found);
-        } else if let Some(properties) = properties
-            && !keeps_unknown(schema)
-        {
-            found.unknown.push(unknown_field(path, &name, properties.keys().map(String::as_str)));
+        } else if !keeps_unknown(schema) {
+            let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
+            found.unknown.push(unknown_field(path, &name, known));
             fields.shift_remove(&name);
         }
     }
 }
 
 fn keeps_unknown(schema: &Value) -> bool {
-    schema.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(true)
+    // A schema without a type says nothing at all.
+    schema.get("type").is_none() || schema.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(true)
 }
 
 /// `unknown field "spec.powerstate"`, and the name that is nearest to it.

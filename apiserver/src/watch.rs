@@ -76,13 +76,13 @@ impl ApiServer {
     /// When the next delivery is due.
     #[must_use]
     pub fn next_delivery(&self) -> Option<Timestamp> {
-        self.watches.next()
+        self.watches.next().map(|due| self.faults.not_before(due))
     }
 
     /// The next delivery, if it is due.
     pub fn deliver(&mut self, now: Timestamp) -> Option<Delivery> {
         self.clock = now;
-        self.watches.take(now)
+        if self.faults.is_down(now) { None } else { self.watches.take(now) }
     }
 }
 
@@ -149,19 +149,6 @@ impl Watches {
         for change in history.changes.iter().filter(|change| change.at > since && change.event.key.kind == kind) {
             let stretch = Stretch::Late(Target::Kind(kind), by);
             self.send(change.at, Delivery { watcher: id, cause: change.cause, event: change.event.clone() }, &stretch);
-        }
-    }
-
-    /// Nothing arrives before that instant.
-    pub(crate) fn hold(&mut self, until: Timestamp) {
-        let later = self.queue.split_off(&(until, 0));
-        let held = std::mem::replace(&mut self.queue, later);
-        // An object's events are queued with rising instants and rising numbers, so their order stays.
-        self.queue.extend(held.into_iter().map(|((_, arrival), delivery)| ((until, arrival), delivery)));
-        for watcher in &mut self.watchers {
-            for (due, _) in watcher.missed.values_mut() {
-                *due = until.max(*due);
-            }
         }
     }
 
@@ -252,7 +239,7 @@ impl Watches {
 /// The last changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
-    changes: Arc<VecDeque<Past>>,
+    changes: Arc<VecDeque<Arc<Past>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -268,7 +255,7 @@ impl History {
         if changes.len() == HISTORY_MAX {
             changes.pop_front();
         }
-        changes.push_back(Past { at, cause, event });
+        changes.push_back(Arc::new(Past { at, cause, event }));
     }
 }
 

@@ -208,7 +208,7 @@ fn a_fault_says_what_it_does() {
             "watch events of VirtualMachine/ns/a arrive 20s late for 2m0s",
             "the next 2 watch events of ConfigMap are swallowed",
             "the next list of ConfigMap is answered from 5m0s ago",
-            "the next 1 updates of ConfigMap meet a conflict",
+            "the next update of ConfigMap meets a conflict",
             "away for 30s",
         ]
     );
