@@ -10,9 +10,8 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default());
 
-const AFTER_HELP: &str = "\
-Exit status: 0 all held; 1 a scenario or an invariant failed; 2 the input is invalid or the usage is wrong; 3 an error outside; 101 a bug in
-vmtwin; 130 interrupted.";
+const AFTER_HELP: &str = "Exit status: 0 all held; 1 a scenario or an invariant failed; 2 the input is invalid or the usage is wrong; \
+    3 an error outside; 101 a bug in vmtwin; 130 interrupted.";
 
 /// A digital twin of VMware VM Operator and vSphere, driven by YAML scenarios.
 #[derive(Debug, Parser)]

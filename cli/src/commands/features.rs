@@ -48,8 +48,10 @@ fn print(console: &Console, out: &mut Out) -> anyhow::Result<()> {
         out.line(line.trim_end())?;
     }
     out.line("")?;
-    out.line("Switch one with spec.operator.features: {NAME: true}. A gate marked * can't be switched on in this version.")?;
-    out.line("Origin: VM Operator's own default (upstream); on because the documentation describes it (documented); vmtwin's own (vmtwin).")
+    out.line("on, off: unless spec.operator.features says otherwise ({NAME: true})")?;
+    out.line("off *:   not acted on by this version, so it can't be switched on")?;
+    out.line("origin:  VM Operator's own default (upstream), on because the documentation")?;
+    out.line("         describes what it opens (documented), vmtwin's own gate (vmtwin)")
 }
 
 fn entry(gate: &Gate) -> Value {

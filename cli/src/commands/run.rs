@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vmtwin_scenarios::format::Scenario;
+use vmtwin_scenarios::runner::RunResult;
 
 use crate::arguments::Format;
 use crate::console::Console;
@@ -212,6 +213,12 @@ impl<'c> Printer<'c> {
         match self.format {
             Format::Text => {
                 let tally = Tally::of(units);
+                // A failure ends with a blank line of its own.
+                let failed = |group: &Group<'_>| group.runs.iter().any(|run| run.result() == RunResult::Failed);
+                let closed = matches!(units.last(), Some(Unit::Scenario(group)) if failed(group));
+                if units.len() > 1 && !closed {
+                    out.line("")?;
+                }
                 out.line(&text::summary(&tally, took, self.console.style.colour))
             }
             format => out.document(format, &document::document(units)),

@@ -12,6 +12,8 @@ use super::{Group, Run, Tally, Unit, counted, errors, failure};
 const WIDEST_NAME: usize = 48;
 /// What a line takes besides the name.
 const BESIDES: usize = 56;
+/// The columns of steps, virtual time, events and wall time.
+const FIGURES: [usize; 4] = [9, 14, 11, 0];
 /// Of how many seeds that failed everything is told.
 const MOST_EXPANDED: usize = 3;
 
@@ -46,12 +48,11 @@ impl Text {
         let name = &group.scenario.name;
         let Some(report) = run.report() else { return self.headline(RunResult::Interrupted, name, "interrupted before it began") };
         let steps = steps(report);
-        let figures = [
-            format!("{steps:<9}"),
-            format!("{:<14}", format!("{} virtual", duration(report.virtual_time))),
-            format!("{:<11}", counted_large(report.events, "event")),
-            wall(run.took()),
-        ];
+        let figures =
+            [steps, format!("{} virtual", duration(report.virtual_time)), counted_large(report.events, "event"), wall(run.took())];
+        // Where the name pushes, nothing can be lined up.
+        let columns = if name.chars().count() <= self.name { FIGURES } else { [0; 4] };
+        let figures: Vec<String> = figures.iter().zip(columns).map(|(figure, width)| format!("{figure:<width$}")).collect();
         let mut text = self.headline(report.result, name, figures.join("  ").trim_end());
         self.expand(&mut text, group, run, report);
         text
