@@ -14,12 +14,10 @@ use vmtwin_model::kube::virtual_machine::{AffinitySpec, VirtualMachine, VmAffini
 use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::features::{Feature, Features};
-
-/// The label that names a VM's zone, and the topology key of zone terms.
-pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
+use crate::vm::keys::ZONE;
 
 /// The topology key of host terms.
-pub(crate) const HOST: &str = "kubernetes.io/hostname";
+const HOST: &str = "kubernetes.io/hostname";
 
 /// What a ConfigSpec is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +25,6 @@ pub(crate) enum Purpose {
     /// A recommendation of DRS.
     Placement,
     /// The VM itself. It keeps the policies for its life, and DRS reads those over zones as rules for hosts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the create of a VM is what it is for"))]
     Creation,
 }
 
@@ -104,18 +101,15 @@ fn by_strictness<'a>(required: &'a [VmAffinityTerm], preferred: &'a [VmAffinityT
 /// The policies, affinity before anti-affinity; within each required zone, required host, preferred zone, preferred host.
 fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Value> {
     let mut policies = Vec::new();
-    let policy = |kind: &str, field: &str, tags: Value, strictness: &str, topology: &str| {
-        json!({"_typeName": kind, field: tags, "policyStrictness": strictness, "policyTopology": topology})
-    };
+    let policy = |kind: &str, field: &str, tags: Value, strictness: &str, topology: &str| json!({"_typeName": kind, field: tags, "policyStrictness": strictness, "policyTopology": topology});
     if let Some(terms) = &affinity.vm_affinity {
         let required = &terms.required_during_scheduling_preferred_during_execution;
         let preferred = &terms.preferred_during_scheduling_preferred_during_execution;
         for (strictness, terms) in by_strictness(required, preferred) {
             for (key, topology) in [(ZONE, "VSphereZone"), (HOST, "Host")] {
                 let tags = tags_of(terms, key, scopes);
-                policies.extend(
-                    tags.iter().map(|tag| policy("VmVmAffinity", "affinedVmsTag", tag_id(tag, namespace), strictness, topology)),
-                );
+                policies
+                    .extend(tags.iter().map(|tag| policy("VmVmAffinity", "affinedVmsTag", tag_id(tag, namespace), strictness, topology)));
             }
         }
     }
@@ -128,9 +122,8 @@ fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Val
                 policies.push(policy("VmToVmGroupsAntiAffinity", "antiAffinedVmGroupTags", Value::Array(zone), strictness, "VSphereZone"));
             }
             let host = tags_of(terms, HOST, scopes);
-            policies.extend(
-                host.iter().map(|tag| policy("VmVmAntiAffinity", "antiAffinedVmsTag", tag_id(tag, namespace), strictness, "Host")),
-            );
+            policies
+                .extend(host.iter().map(|tag| policy("VmVmAntiAffinity", "antiAffinedVmsTag", tag_id(tag, namespace), strictness, "Host")));
         }
     }
     policies
@@ -139,16 +132,10 @@ fn policies(affinity: &AffinitySpec, namespace: &str, scopes: Scopes) -> Vec<Val
 /// Every tag that a term mentions which counts.
 fn mentioned(affinity: &AffinitySpec, scopes: Scopes) -> BTreeSet<String> {
     let near = affinity.vm_affinity.iter().flat_map(|terms| {
-        [
-            &terms.required_during_scheduling_preferred_during_execution,
-            &terms.preferred_during_scheduling_preferred_during_execution,
-        ]
+        [&terms.required_during_scheduling_preferred_during_execution, &terms.preferred_during_scheduling_preferred_during_execution]
     });
     let far = affinity.vm_anti_affinity.iter().flat_map(|terms| {
-        [
-            &terms.required_during_scheduling_preferred_during_execution,
-            &terms.preferred_during_scheduling_preferred_during_execution,
-        ]
+        [&terms.required_during_scheduling_preferred_during_execution, &terms.preferred_during_scheduling_preferred_during_execution]
     });
     near.chain(far).flat_map(|terms| [ZONE, HOST].map(|key| tags_of(terms, key, scopes))).flatten().collect()
 }

@@ -7,6 +7,7 @@
 //!
 //! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
 
+pub mod admission;
 mod affinity;
 pub mod cache;
 mod draft;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use vmtwin_model::Cause;
 use vmtwin_model::id::{CallId, VmId, WriteId};
-use vmtwin_model::kube::api::{self, ErrorReason, Notice, WatchEvent, Write};
+use vmtwin_model::kube::api::{self, Admitted, ErrorReason, Notice, Review, WatchEvent, Write};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
@@ -33,6 +34,7 @@ use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Answer, Change, Operation};
 
+use admission::AdmissionCx;
 use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
@@ -227,6 +229,14 @@ impl Engine {
         self.work
     }
 
+    /// Judges a request, as the operator's webhooks do.
+    ///
+    /// # Errors
+    /// The denial: every rule that the request breaks, as Kubernetes causes.
+    pub fn admit(&self, now: Timestamp, review: &Review) -> Admitted {
+        admission::admit(&AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache }, review)
+    }
+
     /// When the engine wants to be called with [`Input::Came`], and what for.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<(Timestamp, Wakeup)> {
@@ -314,7 +324,7 @@ impl Engine {
     fn end_waits(&mut self, now: Timestamp, out: &mut Vec<Output>, ends: impl Fn(&Until) -> bool) {
         let waiting: Vec<(Timestamp, PassId)> = self.deadlines.keys().copied().collect();
         for (deadline, id) in waiting {
-            let Some(Pending::Wait { until, .. }) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
+            let Some(Pending::Wait(until)) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
             if ends(until) {
                 let until = until.clone();
                 self.deadlines.remove(&(deadline, id));
@@ -328,7 +338,7 @@ impl Engine {
             && at <= now
         {
             self.deadlines.remove(&(at, id));
-            let Some(Pending::Wait { until, .. }) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
+            let Some(Pending::Wait(until)) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
             self.resume(now, id, |pass, cache| pass.waited(now, until, false, cache), out);
         } else if let Some((key, wake)) = self.queue.pop(now) {
             self.begin(now, key, wake, out);
@@ -394,7 +404,7 @@ impl Engine {
 
     fn answered(&mut self, now: Timestamp, id: CallId, answer: Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.calls.remove(&id) else { return };
-        let Some(Pending::Call { operation, .. }) = self.passes[&pass].pending.clone() else {
+        let Some(Pending::Call(operation)) = self.passes[&pass].pending.clone() else {
             unreachable!("calls belong to passes that wait for them")
         };
         self.resume(now, pass, |pass, _| pass.answered(now, operation, answer), out);
@@ -411,7 +421,7 @@ impl Engine {
                     self.resume(now, pass, |pass, _| pass.written(now, keys, answers.into_values().collect()), out);
                 }
             }
-            Some(Pending::Closing { verdict, .. }) => {
+            Some(Pending::Closing(verdict)) => {
                 let verdict = verdict.clone();
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
@@ -439,7 +449,6 @@ impl Engine {
         let creating = Key { controller: Controller::VmCreate, object: pass.key.object.clone() };
         let around = Around {
             settings: &self.settings,
-            rng: self.rng,
             cache: &self.cache,
             slots_free: creates + self.arguments.len() < self.settings.create_slots(),
             creating: self.active.contains_key(&creating) || self.arguments.contains_key(&creating.object),
@@ -467,8 +476,8 @@ impl Engine {
         }
         match write {
             Some(write) => {
-                let write_id = self.send(id, write, out);
-                pass.pending = Some(Pending::Closing { id: write_id, verdict });
+                self.send(id, write, out);
+                pass.pending = Some(Pending::Closing(verdict));
                 self.passes.insert(id, pass);
             }
             None => {
@@ -478,12 +487,11 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) -> WriteId {
+    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) {
         let id = WriteId(self.next_id());
         self.work.writes += 1;
         self.writes.insert(id, pass);
         out.push(Output { because: Because::Pass(pass), what: Out::Write { id, write } });
-        id
     }
 
     fn ask(&mut self, now: Timestamp, mut pass: Pass, asked: Asked, out: &mut Vec<Output>) {
@@ -495,7 +503,7 @@ impl Engine {
                 self.calls.insert(call, id);
                 let what = Out::Call { id: call, object: pass.key.object.clone(), operation: operation.clone() };
                 out.push(Output { because: Because::Pass(id), what });
-                pass.pending = Some(Pending::Call { id: call, operation });
+                pass.pending = Some(Pending::Call(operation));
             }
             Asked::Writes(writes) => {
                 let keys = writes.iter().map(|write| write.key().clone()).collect();
@@ -506,7 +514,7 @@ impl Engine {
             }
             Asked::Wait { until, deadline } => {
                 let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));
-                pass.pending = Some(Pending::Wait { until: until.clone(), deadline });
+                pass.pending = Some(Pending::Wait(until.clone()));
                 if there {
                     self.passes.insert(id, pass);
                     self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);

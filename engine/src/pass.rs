@@ -9,10 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::id::{VmId, WriteId};
 use vmtwin_model::kube::api::{self, Notice, Write};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
-use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Failure, Operation, Reply, answer};
@@ -65,24 +64,15 @@ enum Exchange {
 /// What an open pass is waiting for.
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
-    Call {
-        id: CallId,
-        operation: Operation,
-    },
+    Call(Operation),
     /// Writes that left together; the pass goes on when the last of them is answered.
     Writes {
         keys: Vec<ObjectKey>,
         answers: BTreeMap<WriteId, api::Answer>,
     },
-    Wait {
-        until: Until,
-        deadline: Timestamp,
-    },
+    Wait(Until),
     /// The last write, after which the pass ends with this verdict.
-    Closing {
-        id: WriteId,
-        verdict: Verdict,
-    },
+    Closing(Verdict),
 }
 
 /// A pass: what it is for, what it saw, what it was answered.
@@ -119,8 +109,6 @@ struct Seen {
 pub struct Cx<'a> {
     /// The operator's settings.
     pub settings: &'a Settings,
-    /// The source of chance.
-    pub rng: Rng,
     cache: &'a Cache,
     pass: &'a mut Pass,
     at: usize,
@@ -146,7 +134,6 @@ pub(crate) enum Asked {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) rng: Rng,
     pub(crate) cache: &'a Cache,
     pub(crate) slots_free: bool,
     pub(crate) creating: bool,
@@ -189,11 +176,10 @@ impl Pass {
 
 impl<'a> Cx<'a> {
     pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
-        let Around { settings, rng, cache, slots_free, creating } = around;
+        let Around { settings, cache, slots_free, creating } = around;
         let now = pass.began;
         Self {
             settings,
-            rng,
             cache,
             pass,
             at: 0,
