@@ -5,6 +5,7 @@
 //! judged, each stage going on after a mistake and none telling of another's. Only a file without errors becomes
 //! scenarios. Nothing here runs anything.
 
+pub mod cel;
 mod files;
 mod known;
 mod lower;

@@ -48,13 +48,13 @@ impl<'f> Session<'f> {
             Ok(file) => Arc::new(file),
             Err(diagnostic) => {
                 let number = self.sink.sources.add(Arc::clone(&diagnostic.place.file));
-                self.paths.push(path.to_owned());
+                self.paths.push(normal(path));
                 self.sink.extend(number, vec![*diagnostic]);
                 return None;
             }
         };
         let number = self.sink.sources.add(Arc::clone(&file));
-        self.paths.push(path.to_owned());
+        self.paths.push(normal(path));
         let parsed = yaml::parse(&file, number, &self.limits);
         self.sink.extend(number, parsed.diagnostics);
         let documents = parsed.documents.into_iter().map(Arc::new).collect();
@@ -75,8 +75,8 @@ impl<'f> Session<'f> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("`{}` can't be read: {error}", shorten(&path.display().to_string()));
-                self.sink.tell(Code::File, named, message);
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                self.sink.tell(Code::File, named, format!("`{}` can't be read: {}", shorten(&name), reason(&error)));
                 return None;
             }
         };
@@ -165,7 +165,8 @@ impl<'f> Session<'f> {
         let mut whole = true;
         for path in paths {
             if path == self.paths[root.region.file as usize] {
-                self.sink.tell(Code::Cycle, region, format!("`{}` is this file itself", shorten(&path.display().to_string())));
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.sink.tell(Code::Cycle, region, format!("`{}` is this file itself", shorten(&name)));
                 whole = false;
                 continue;
             }
@@ -201,7 +202,7 @@ impl<'f> Session<'f> {
                 None
             }
             Err(error) => {
-                self.sink.tell(Code::File, region, format!("`{}` can't be read: {error}", shorten(text)));
+                self.sink.tell(Code::File, region, format!("`{}` can't be read: {}", shorten(text), reason(&error)));
                 None
             }
         }
@@ -251,7 +252,16 @@ fn flatten(root: &Arc<Node>, path: NodePath, out: &mut Vec<Raw>) {
     }
 }
 
+/// Why a file can't be read, in the same words on every machine where there are some.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// The diagnostics of a file that can't even be read.
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> crate::diagnostics::Diagnostic {
-    crate::diagnostics::Diagnostic::new(Code::File, whole_file(path), format!("the file can't be read: {error}"))
+    crate::diagnostics::Diagnostic::new(Code::File, whole_file(path), format!("the file can't be read: {}", reason(error)))
 }

@@ -249,7 +249,7 @@ impl<'a> Builder<'a> {
             Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Data::String(text.into()),
             Some(tag) if tag.is_yaml_core_schema() && matches!(tag.suffix.as_str(), "null" | "bool" | "int" | "float") => resolve(text),
             Some(tag) => {
-                self.tell(Code::Tag, region, format!("the tag `{tag}` has no meaning here"));
+                self.tell(Code::Tag, region, format!("the tag `{}` has no meaning here", tag_text(tag)));
                 return Data::Broken;
             }
         };
@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
 
     fn check_tag(&mut self, tag: Option<&Tag>, own: &str, region: Region) {
         if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == own)) {
-            self.tell(Code::Tag, region, format!("the tag `{tag}` has no meaning here"));
+            self.tell(Code::Tag, region, format!("the tag `{}` has no meaning here", tag_text(tag)));
         }
     }
 
@@ -399,6 +399,11 @@ impl<'a> Builder<'a> {
         let end = text.find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}')).unwrap_or(text.len());
         Region { file: self.number, start, end: start + offset(end) }
     }
+}
+
+/// A tag as people write it.
+fn tag_text(tag: &Tag) -> String {
+    if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) }
 }
 
 /// From the parser's count of characters to bytes.

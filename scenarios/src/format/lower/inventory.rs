@@ -128,7 +128,7 @@ fn key_providers(cx: &mut Cx<'_>, section: &[inventory::KeyProvider]) -> Vec<Key
             }
             KeyProvider {
                 name: name(&one.name),
-                native: one.type_ != Some(KeyProviderType::Standard),
+                native: !matches!(one.type_, Some(KeyProviderType::Standard | KeyProviderType::TrustAuthority)),
                 default: one.default.as_ref().is_some_and(|flag| flag.value),
                 keys: one.keys.iter().map(|key| name(&key.id)).collect(),
                 available: one.available.unwrap_or(true),

@@ -8,6 +8,7 @@ use vmtwin_model::kube::{Kind, Scope};
 use super::Cx;
 use crate::diagnostics::{Code, Region};
 use crate::format::VSPHERE_GROUP;
+use crate::format::cel::compile;
 use crate::format::known::Known;
 use crate::format::near::did_you_mean;
 use crate::format::output::{Manifest, Origin};
@@ -39,9 +40,6 @@ const METADATA: &[&str] = &[
     "managedFields",
     "selfLink",
 ];
-
-/// The longest CEL expression that is read.
-const LONGEST_EXPRESSION: usize = 4096;
 
 /// A manifest as it stands in a file.
 #[derive(Clone, Debug)]
@@ -277,7 +275,11 @@ fn check_fields(cx: &mut Cx<'_>, node: &Node, kind: Kind, api_version: Option<&s
     let info = kind.info();
     let current = api_version.is_none_or(|version| version == info.api_version());
     let Some(schema) = info.schema.filter(|_| current && purpose != Purpose::Refused) else { return };
-    let rules = if matches!(purpose, Purpose::Partial | Purpose::Patch) { Rules::Partial } else { Rules::Manifest };
+    let rules = match purpose {
+        Purpose::Partial | Purpose::Patch => Rules::Partial,
+        Purpose::State => Rules::Installed,
+        Purpose::Request | Purpose::Refused => Rules::Manifest,
+    };
     let mut copy = node.clone();
     Shape::new(schema(), rules, cx.sink).check(&mut copy);
 }
@@ -290,7 +292,9 @@ fn expressions(cx: &mut Cx<'_>, node: &Node, partial: bool) {
     for entry in node.entries() {
         if let Some(expression) = entry.key.strip_prefix('(') {
             let expression = expression.strip_suffix(')').map(str::trim);
-            if let Err(message) = expression.ok_or_else(|| "the parenthesis isn't closed".to_owned()).and_then(compile) {
+            if let Err(message) =
+                expression.ok_or_else(|| "the parenthesis isn't closed".to_owned()).and_then(|text| compile(text).map(drop))
+            {
                 cx.sink.tell(Code::Cel, entry.key_region, format!("this is not a CEL expression: {message}"));
             }
         }
@@ -298,17 +302,5 @@ fn expressions(cx: &mut Cx<'_>, node: &Node, partial: bool) {
     }
     for item in node.items() {
         expressions(cx, item, true);
-    }
-}
-
-fn compile(expression: &str) -> Result<(), String> {
-    if expression.len() > LONGEST_EXPRESSION {
-        return Err(format!("it has {} bytes; {LONGEST_EXPRESSION} are the most", expression.len()));
-    }
-    match cel::Program::compile(expression) {
-        Ok(_) => Ok(()),
-        Err(errors) => {
-            Err(errors.errors.first().map_or_else(|| "it can't be read".to_owned(), |error| shorten(&error.msg.replace('\n', " "))))
-        }
     }
 }
