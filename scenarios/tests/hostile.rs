@@ -104,6 +104,30 @@ fn a_matrix_is_bounded() {
 }
 
 #[test]
+fn small_scenarios_of_large_infrastructures_count_in_a_matrix() {
+    let axis = (0..5000).map(|at| at.to_string()).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "  matrix: {{a: [{axis}]}}\n  vsphere: {{zones: [{{name: z, clusters: [{{name: c, hosts: [{{name: h, count: 10000}}]}}]}}]}}\n"
+    );
+    assert_eq!(spec(&text), ["VT5003"]);
+}
+
+#[test]
+fn helps_do_not_cost_without_end() {
+    let known: Vec<String> = (0..20_000).map(|at| format!("{{name: datastore-of-rack-{at}}}")).collect();
+    let used: Vec<String> = (0..20_000).map(|at| format!("datastore-of-rock-{at}")).collect();
+    let text = format!(
+        "  vsphere:\n    datastores: [{}]\n    storagePolicies: [{{name: p, datastores: [{}]}}]\n",
+        known.join(", "),
+        used.join(", ")
+    );
+    assert_eq!(spec(&text).len(), 1001);
+    let vms: Vec<String> =
+        (0..2000).map(|at| format!("{{name: v{at}, config: {{hardware: {{memoryMB: x}}, extraConfig: {{a: b, c: d}}}}}}")).collect();
+    assert_eq!(spec(&format!("  vsphere: {{virtualMachines: [{}]}}\n", vms.join(", "))).len(), 1001);
+}
+
+#[test]
 fn expressions_may_be_any_text() {
     let told = |expression: &str| {
         let key = expression.replace('\'', "''");

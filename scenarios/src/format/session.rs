@@ -16,6 +16,8 @@ use crate::yaml::{self, Data, Entry, Limits, Node, Path as NodePath};
 const MOST_BYTES: usize = 256 << 20;
 /// The most files.
 const MOST_FILES: usize = 20_000;
+/// How many files may be as large as one may be.
+const FILES_OF_FULL_SIZE: usize = 4;
 /// How far inventories may lean on others.
 const LONGEST_CHAIN: usize = 16;
 
@@ -35,11 +37,21 @@ pub(super) struct Session<'f> {
     paths: Vec<PathBuf>,
     read: BTreeMap<PathBuf, Option<Arc<Read>>>,
     bytes: usize,
+    /// How many nodes further files may have.
+    nodes: usize,
 }
 
 impl<'f> Session<'f> {
     pub(super) fn new(files: &'f dyn Files, limits: &Limits) -> Self {
-        Self { files, limits: limits.clone(), sink: Sink::new(limits.diagnostics), paths: Vec::new(), read: BTreeMap::new(), bytes: 0 }
+        Self {
+            files,
+            limits: limits.clone(),
+            sink: Sink::new(limits.diagnostics),
+            paths: Vec::new(),
+            read: BTreeMap::new(),
+            bytes: 0,
+            nodes: limits.nodes.saturating_mul(FILES_OF_FULL_SIZE),
+        }
     }
 
     /// Takes in a file that is at hand.
@@ -55,7 +67,9 @@ impl<'f> Session<'f> {
         };
         let number = self.sink.sources.add(Arc::clone(&file));
         self.paths.push(normal(path));
-        let parsed = yaml::parse(&file, number, &self.limits);
+        let limits = Limits { nodes: self.limits.nodes.min(self.nodes), ..self.limits.clone() };
+        let parsed = yaml::parse(&file, number, &limits);
+        self.nodes = self.nodes.saturating_sub(parsed.nodes);
         self.sink.extend(number, parsed.diagnostics);
         let documents = parsed.documents.into_iter().map(Arc::new).collect();
         Some(Arc::new(Read { documents, complete: parsed.complete }))

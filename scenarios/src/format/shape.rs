@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::near::did_you_mean;
 use super::sink::Sink;
 use crate::diagnostics::{Code, Region};
 use crate::yaml::{Data, Entry, Node};
@@ -260,7 +259,9 @@ impl<'a> Shape<'a> {
 
     fn unknown_field(&mut self, entry: &Entry, fields: Option<&serde_json::Map<String, Value>>, what: &str) {
         let names: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let help = did_you_mean(&entry.key, names.iter().copied())
+        let help = self
+            .sink
+            .near(&entry.key, names.iter().copied())
             .or_else(|| (!names.is_empty() && names.len() <= 16).then(|| format!("the fields here are {}", list(names.iter().copied()))));
         let message =
             if what == "this" { format!("unknown field `{}`", entry.key) } else { format!("unknown field `{}` in {what}", entry.key) };
@@ -270,7 +271,7 @@ impl<'a> Shape<'a> {
     fn unknown_word(&mut self, node: &Node, words: &[&Value], what: &str) {
         let words: Vec<String> = words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
         let found = node.as_str().map_or_else(|| node.to_value().to_string(), str::to_owned);
-        let help = did_you_mean(&found, words.iter().map(String::as_str));
+        let help = self.sink.near(&found, words.iter().map(String::as_str));
         let message = format!("`{}` is not a word for {what}: it takes {}", shorten(&found), list(words.iter().map(String::as_str)));
         self.sink.tell_help(Code::UnknownWord, node.region, message, help);
     }

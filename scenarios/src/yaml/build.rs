@@ -41,6 +41,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether the whole file was read.
     pub complete: bool,
+    /// How many nodes it took, aliases counted with all that they stand for.
+    pub nodes: usize,
 }
 
 /// Reads the documents of a file, which is number `number` of those that are read together.
@@ -48,7 +50,7 @@ pub struct Parsed {
 pub fn parse(file: &Arc<SourceFile>, number: u32, limits: &Limits) -> Parsed {
     let mut builder = Builder::new(file, number, limits);
     let complete = builder.run();
-    Parsed { documents: builder.documents, diagnostics: builder.diagnostics, complete }
+    Parsed { documents: builder.documents, diagnostics: builder.diagnostics, complete, nodes: builder.spent.nodes }
 }
 
 /// The list or mapping that is being read.

@@ -99,7 +99,7 @@ fn thin(cx: &mut Cx<'_>, section: &inventory::StoragePolicy) -> bool {
             }
             ("sectorFormat", _) => cx.sink.tell(Code::NotSupported, rule.region, "the rule `sectorFormat` is not supported yet"),
             (other, _) => {
-                let help = crate::format::near::did_you_mean(other, ["VMFS.volumeAllocationType", "sectorFormat"]);
+                let help = cx.sink.near(other, ["VMFS.volumeAllocationType", "sectorFormat"]);
                 cx.sink.tell_help(Code::UnknownField, rule.region, format!("unknown rule `{other}` of a storage policy"), help);
             }
         }

@@ -10,7 +10,6 @@ use crate::diagnostics::{Code, Region};
 use crate::format::VSPHERE_GROUP;
 use crate::format::cel::compile;
 use crate::format::known::Known;
-use crate::format::near::did_you_mean;
 use crate::format::output::{Manifest, Origin};
 use crate::format::shape::{Rules, Shape, shorten};
 use crate::yaml::{Data, Node, Path};
@@ -128,7 +127,7 @@ pub(in crate::format) fn manifest(cx: &mut Cx<'_>, raw: &Raw, purpose: Purpose) 
         Some(version) if purpose == Purpose::State => Kind::find(version, &kind),
         Some(version) => find_kind(cx, version, &kind, kind_region),
         None if purpose == Purpose::Patch => Kind::named(&kind).or_else(|| {
-            let help = did_you_mean(&kind, Kind::all().map(|kind| kind.info().kind));
+            let help = cx.sink.near(&kind, Kind::all().map(|kind| kind.info().kind));
             cx.sink.tell_help(Code::UnknownKind, kind_region, format!("no kind is named `{}`", shorten(&kind)), help);
             None
         }),
@@ -170,7 +169,7 @@ pub(in crate::format) fn find_kind(cx: &mut Cx<'_>, api_version: &str, kind: &st
     if found.is_none() {
         let help = match Kind::named(kind).filter(|known| known.info().kind == kind) {
             Some(known) => Some(format!("`{kind}` is served as `{}`", known.info().api_version())),
-            None => did_you_mean(kind, Kind::all().map(|kind| kind.info().kind)),
+            None => cx.sink.near(kind, Kind::all().map(|kind| kind.info().kind)),
         };
         let message = format!("the API server doesn't serve `{}` of `{}`", shorten(kind), shorten(api_version));
         cx.sink.tell_help(Code::UnknownKind, region, message, help);
@@ -183,7 +182,7 @@ fn check_vsphere_kind(cx: &mut Cx<'_>, kind: &str, region: Region, purpose: Purp
         let message = format!("the infrastructure's `{}` can be asserted on, not written: use a `vsphere` step", shorten(kind));
         cx.sink.tell(Code::UnknownKind, region, message);
     } else if !VSPHERE_KINDS.contains(&kind) {
-        let help = did_you_mean(kind, VSPHERE_KINDS.iter().copied());
+        let help = cx.sink.near(kind, VSPHERE_KINDS.iter().copied());
         cx.sink.tell_help(Code::UnknownKind, region, format!("the infrastructure has no kind `{}`", shorten(kind)), help);
     }
 }
@@ -205,8 +204,9 @@ fn check_metadata(cx: &mut Cx<'_>, node: &Node, purpose: Purpose) -> bool {
     };
     for entry in metadata.entries() {
         let key = &*entry.key;
-        if !METADATA.contains(&key) && !(purpose == Purpose::Partial && key.starts_with('(')) {
-            let help = did_you_mean(key, METADATA.iter().copied());
+        let expression = purpose == Purpose::Partial && key.starts_with('(');
+        if !expression && !METADATA.contains(&key) {
+            let help = cx.sink.near(key, METADATA.iter().copied());
             cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown field `{}` in `metadata`", shorten(key)), help);
         }
         let value = &entry.value;
