@@ -36,6 +36,10 @@ impl Files for Nowhere {
         Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
     }
 
+    fn is_inside(&self, _: &Path) -> bool {
+        false
+    }
+
     fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<std::path::PathBuf>> {
         Ok(Vec::new())
     }
