@@ -232,7 +232,7 @@ impl Engine {
     /// Judges a request, as the operator's webhooks do.
     ///
     /// # Errors
-    /// The denial: every rule that the request breaks, as Kubernetes causes.
+    /// If the request is refused.
     pub fn admit(&self, now: Timestamp, review: &Review) -> Admitted {
         admission::admit(&AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache }, review)
     }

@@ -1,38 +1,22 @@
-//! The annotations and labels that admission reads or writes.
+//! The annotations and labels that admission reads or writes: those that are its own, and those that the controllers know too.
+
+pub(super) use crate::vm::keys::{APPLY_POWER_STATE_TIME, DELETE_CHECK, LAST_RESIZED, PAUSED, POWER_ON_CHECK, UPGRADED, ZONE};
 
 /// Turns validation and the quota off, for privileged users.
 pub(super) const SKIP_VALIDATION: &str = "vmoperator.vmware.com.protected/skip-validation";
-/// When a group's power state is to be applied to a member.
-pub(super) const APPLY_POWER_STATE_TIME: &str = "vmoperator.vmware.com.protected/apply-power-state-time";
 /// When a group's power state was last changed.
 pub(super) const LAST_UPDATED_POWER_STATE_TIME: &str = "vmoperator.vmware.com.protected/last-updated-power-state-time";
 /// The operator's version at the object's creation.
 pub(super) const CREATED_AT_BUILD_VERSION: &str = "vmoperator.vmware.com/created-at-build-version";
 /// The API version at the object's creation.
 pub(super) const CREATED_AT_SCHEMA_VERSION: &str = "vmoperator.vmware.com/created-at-schema-version";
-/// The operator's version that the object was last upgraded to.
-pub(super) const UPGRADED_TO_BUILD_VERSION: &str = "vmoperator.vmware.com/upgraded-to-build-version";
-/// The API version that the object was last upgraded to.
-pub(super) const UPGRADED_TO_SCHEMA_VERSION: &str = "vmoperator.vmware.com/upgraded-to-schema-version";
-/// The features that the object was last upgraded to.
-pub(super) const UPGRADED_TO_FEATURE_VERSION: &str = "vmoperator.vmware.com/upgraded-to-feature-version";
-/// The class that the VM was last resized with.
-pub(super) const LAST_RESIZED_VM_CLASS: &str = "vmoperator.vmware.com/last-resized-vm-class";
 /// Asks for no default interface.
 pub(super) const NO_DEFAULT_NIC: &str = "vmoperator.vmware.com/no-default-nic";
 /// Marks a VM that was failed over.
 pub(super) const FAILED_OVER_VM: &str = "vmoperator.vmware.com/failed-over-vm";
 /// The cluster module that the VM is to join.
 pub(super) const CLUSTER_MODULE_GROUP: &str = "vsphere-cluster-module-group";
-/// Below it, each key is a reason not to power on.
-pub(super) const POWER_ON_CHECK: &str = "poweron.check.vmoperator.vmware.com/";
-/// Below it, each key is a reason not to delete.
-pub(super) const DELETE_CHECK: &str = "delete.check.vmoperator.vmware.com/";
 
-/// Label: reconciliation is paused.
-pub(super) const PAUSED: &str = "vmoperator.vmware.com/paused";
-/// Label: the zone.
-pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
 /// Label: the Kubernetes cluster that the VM is a node of.
 pub(super) const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
 /// Labels: the VM's role in a Kubernetes cluster.
@@ -41,9 +25,6 @@ pub(super) const CLUSTER_ROLES: [&str; 2] = ["capw.vmware.com/cluster.role", "ca
 pub(super) const DEFAULT_ENCRYPTION_CLASS: &str = "encryption.vmware.com/default";
 /// Label: a claim of instance storage.
 pub(super) const INSTANCE_STORAGE: &str = "vmoperator.vmware.com/instance-storage-resource";
-
-/// The operator's version, as the annotations name it.
-pub(super) const BUILD_VERSION: &str = concat!("vmtwin-", env!("CARGO_PKG_VERSION"));
 
 /// The path of an annotation.
 pub(super) fn annotation_path(key: &str) -> String {

@@ -244,3 +244,67 @@ fn denial_text(stage: &str, kind: Kind, text: &str) -> String {
     let kind = kind.to_string().to_ascii_lowercase();
     format!("admission webhook \"default.{stage}.{kind}.vmoperator.vmware.com\" denied the request: {text}")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::samples::Sample;
+    use super::{VIRTUAL_MACHINE, keys};
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once_and_in_order() {
+        let sample = Sample::vm()
+            .spec("powerState", json!("Suspended"))
+            .spec("className", json!(""))
+            .annotation("vmoperator.vmware.com/restored-vm", "x");
+        let error = sample.admitted().expect_err("the request is refused");
+        let fields: Vec<&str> = error.causes.iter().map(|cause| cause.field.as_str()).collect();
+        assert_eq!(fields, ["spec.className", "spec.powerState", "metadata.annotations[vmoperator.vmware.com/restored-vm]"]);
+        let text = "admission webhook \"default.validating.virtualmachine.vmoperator.vmware.com\" denied the request: spec.className: Required \
+                    value, spec.powerState: Invalid value: ";
+        assert!(error.message.starts_with(text), "{error}");
+    }
+
+    #[test]
+    fn a_mutations_refusal_ends_the_chain() {
+        let sample = Sample::vm().spec("imageName", json!("vmi-9")).spec("className", json!(""));
+        assert_eq!(sample.denied_by_mutation(), "no VM image exists for \"vmi-9\" in namespace or cluster scope");
+    }
+
+    #[test]
+    fn a_privileged_user_skips_validation_but_not_mutation() {
+        let sample = Sample::vm().spec("className", json!("")).annotation(keys::SKIP_VALIDATION, "");
+        assert_eq!(sample.denied(), ["spec.className: Required value"]);
+        assert_eq!(sample.privileged().created()["spec"]["powerState"], "PoweredOn");
+    }
+
+    #[test]
+    fn what_is_on_its_way_out_is_left_alone() {
+        let going = Sample::vm().stored().meta("deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+        assert!(going.spec("className", json!("")).admitted().is_ok_and(|admission| admission.object.is_none()));
+    }
+
+    #[test]
+    fn a_vm_may_be_deleted_whatever_its_checks() {
+        assert!(Sample::vm().annotation("delete.check.vmoperator.vmware.com/app", "wait").deleted().is_ok());
+    }
+
+    #[test]
+    fn kinds_without_rules_pass_as_they_are() {
+        let secret = Sample::of("v1", "Secret", &json!(null));
+        assert!(secret.admitted().is_ok_and(|admission| admission.object.is_none()));
+    }
+
+    #[test]
+    fn what_changes_nothing_leaves_the_object_as_it_came() {
+        assert!(Sample::vm().stored().admitted().is_ok_and(|admission| admission.object.is_none()));
+    }
+
+    #[test]
+    fn every_rule_stands_once_in_a_list() {
+        let unique = |ids: Vec<&str>| ids.iter().enumerate().all(|(nth, id)| !ids[..nth].contains(id));
+        let ids = |list: &[(&'static str, super::request::Validation<_>)]| list.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        assert!(unique(ids(VIRTUAL_MACHINE.validate_create)) && unique(ids(VIRTUAL_MACHINE.validate_update)));
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::near::did_you_mean;
 use super::section::scalar::Text;
 use super::shape::shorten;
 use super::sink::Sink;
@@ -71,15 +70,14 @@ impl Names {
             return false;
         }
         let message = format!("no {what} is named `{}`", shorten(name));
-        let near = super::near::nearest(name, self.iter());
+        let near = sink.nearest(name, self.iter());
         let place = near.and_then(|near| self.names.get(near).copied().flatten());
-        let help = did_you_mean(name, self.iter());
         sink.tell_with(code, region, message, |diagnostic, sources| {
             let diagnostic = diagnostic.label(format!("unknown {what}"));
-            match (near, place, help) {
-                (Some(near), Some(place), _) => diagnostic.help(format!("`{near}` is defined at {}", sources.place(place))),
-                (_, _, Some(help)) => diagnostic.help(help),
-                _ => diagnostic,
+            match (near, place) {
+                (Some(near), Some(place)) => diagnostic.help(format!("`{near}` is defined at {}", sources.place(place))),
+                (Some(near), None) => diagnostic.help(format!("did you mean `{near}`?")),
+                (None, _) => diagnostic,
             }
         });
         false

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::near::did_you_mean;
+use super::near::nearest;
 use super::shape::shorten;
 use super::sink::Sink;
 use crate::diagnostics::{Code, Region};
@@ -143,7 +143,8 @@ fn replaced(text: &str, region: Region, chosen: &[(&str, &Node)], told: &mut Tol
                 Some(value) => out.push_str(&text_of(value)),
                 None => {
                     if tell {
-                        let help = did_you_mean(axis, chosen.iter().map(|(name, _)| *name));
+                        let near = nearest(axis, chosen.iter().map(|(name, _)| *name));
+                        let help = near.map(|near| format!("did you mean `{near}`?"));
                         told.push((Code::UnknownAxis, region, format!("the matrix has no axis `{}`", shorten(axis)), help));
                     }
                     return Data::Broken;

@@ -5,6 +5,7 @@
 //! judged, each stage going on after a mistake and none telling of another's. Only a file without errors becomes
 //! scenarios. Nothing here runs anything.
 
+pub mod cel;
 mod files;
 mod known;
 mod lower;
@@ -114,7 +115,8 @@ fn read(session: &mut Session<'_>, name: &Path, bytes: &[u8]) -> Vec<Scenario> {
             (Some(kind), _) if BESIDE.contains(&kind) => {}
             (Some(kind), _) => {
                 let message = format!("a document of kind `{}` does not stand beside a Scenario", shape::shorten(kind));
-                session.sink.tell_help(Code::NotAManifest, head(document), message, near::did_you_mean(kind, ["Scenario"]));
+                let help = session.sink.near(kind, ["Scenario"]);
+                session.sink.tell_help(Code::NotAManifest, head(document), message, help);
             }
             (None, _) => beside.push(document),
         }
@@ -134,15 +136,37 @@ fn read(session: &mut Session<'_>, name: &Path, bytes: &[u8]) -> Vec<Scenario> {
         return Vec::new();
     }
     let mut scenarios = Vec::new();
+    let mut weight = 0usize;
     for point in matrix::expand(Node::clone(scenario), &mut session.sink) {
         let matrix::Point { suffix, values, root } = point;
         if let Some(mut scenario) = one(session, root, &beside) {
             scenario.name.push_str(&suffix);
             scenario.matrix_point = values;
+            weight = weight.saturating_add(weight_of(&scenario));
+            if weight > MOST_WEIGHT && !scenarios.is_empty() {
+                let region = scenario_matrix(&read.documents);
+                session.sink.tell(Code::MatrixTooLarge, region, "the infrastructures of all combinations are too large together");
+                return Vec::new();
+            }
             scenarios.push(scenario);
         }
     }
     scenarios
+}
+
+/// Hosts and their mounts of all combinations together.
+const MOST_WEIGHT: usize = 4_000_000;
+
+/// How large a scenario's infrastructure is, as far as few words can make it large.
+fn weight_of(scenario: &Scenario) -> usize {
+    let clusters = scenario.inventory.zones.iter().flat_map(|zone| &zone.clusters);
+    clusters.flat_map(|cluster| &cluster.hosts).map(|host| 1 + host.datastores.len()).sum()
+}
+
+/// Where the matrix of a file's scenario stands.
+fn scenario_matrix(documents: &[Arc<Node>]) -> Region {
+    let matrix = documents.iter().find_map(|document| document.get("spec")?.entry("matrix"));
+    matrix.map_or(Region::default(), |entry| entry.key_region)
 }
 
 /// Where a document says what it is.
@@ -153,6 +177,7 @@ fn head(document: &Node) -> Region {
 /// Reads one scenario, its matrix's values in place.
 fn one(session: &mut Session<'_>, mut root: Node, beside: &[&Arc<Node>]) -> Option<Scenario> {
     let mut inventory_whole = session.put_inventory(&mut root);
+    let had_vsphere = has_vsphere(&root);
     let mut shape = Shape::new(schema::scenario(), Rules::Own, &mut session.sink);
     let usable = shape.check(&mut root);
     let (cut, lost) = (shape.cut, shape.lost);
@@ -171,7 +196,7 @@ fn one(session: &mut Session<'_>, mut root: Node, beside: &[&Arc<Node>]) -> Opti
         let Some(entry) = vsphere else { return false };
         region.file != root.region.file || (entry.value.region.start <= region.start && region.end <= entry.value.region.end)
     };
-    inventory_whole &= !lost.iter().any(in_vsphere) && vsphere.is_some() == root_names_vsphere(&root);
+    inventory_whole &= !lost.iter().any(in_vsphere) && has_vsphere(&root) == had_vsphere;
     let mut manifests_whole = lost.is_empty();
     let root = Arc::new(root);
 
@@ -203,8 +228,8 @@ fn one(session: &mut Session<'_>, mut root: Node, beside: &[&Arc<Node>]) -> Opti
     Some(lower(&mut cx, &section, &state, &objects, &steps))
 }
 
-/// Whether `spec.vsphere` is written at all; one of the wrong type was cut out.
-fn root_names_vsphere(root: &Node) -> bool {
+/// Whether `spec.vsphere` is written at all; one of the wrong type is cut out.
+fn has_vsphere(root: &Node) -> bool {
     root.get("spec").is_some_and(|spec| spec.entry("vsphere").is_some())
 }
 

@@ -15,17 +15,21 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let lower = word.to_lowercase();
     known
         .into_iter()
-        .take(20_000)
         .filter(|candidate| *candidate != word && candidate.len() <= 256)
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count().max(2))
+        .map(|candidate| {
+            let other = candidate.to_lowercase();
+            // The difference of the lengths is a lower bound, and much cheaper.
+            let distance = match lower.len().abs_diff(other.len()) {
+                far if far > 2 * allowed => far,
+                _ => strsim::damerau_levenshtein(&lower, &other),
+            };
+            // A word that was cut short, or has something at its end, is near as well.
+            let extends = lower.len().min(other.len()) >= 4 && (lower.starts_with(&other) || other.starts_with(&lower));
+            (distance, extends || (distance <= allowed && distance < other.chars().count().max(2)), candidate)
+        })
+        .filter(|(_, near, _)| *near)
         .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// The help that proposes the nearest known word.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, known).map(|near| format!("did you mean `{near}`?"))
+        .map(|(_, _, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -38,6 +42,7 @@ mod tests {
         assert_eq!(nearest("zonez", known), Some("zones"));
         assert_eq!(nearest("golden", known), Some("gold"));
         assert_eq!(nearest("dataStores", known), Some("datastores"));
+        assert_eq!(nearest("data", known), Some("datastores"));
         assert_eq!(nearest("elephant", known), None);
         assert_eq!(nearest("", known), None);
     }

@@ -16,6 +16,8 @@ use crate::yaml::{self, Data, Entry, Limits, Node, Path as NodePath};
 const MOST_BYTES: usize = 256 << 20;
 /// The most files.
 const MOST_FILES: usize = 20_000;
+/// How many files may be as large as one may be.
+const FILES_OF_FULL_SIZE: usize = 4;
 /// How far inventories may lean on others.
 const LONGEST_CHAIN: usize = 16;
 
@@ -35,11 +37,21 @@ pub(super) struct Session<'f> {
     paths: Vec<PathBuf>,
     read: BTreeMap<PathBuf, Option<Arc<Read>>>,
     bytes: usize,
+    /// How many nodes further files may have.
+    nodes: usize,
 }
 
 impl<'f> Session<'f> {
     pub(super) fn new(files: &'f dyn Files, limits: &Limits) -> Self {
-        Self { files, limits: limits.clone(), sink: Sink::new(limits.diagnostics), paths: Vec::new(), read: BTreeMap::new(), bytes: 0 }
+        Self {
+            files,
+            limits: limits.clone(),
+            sink: Sink::new(limits.diagnostics),
+            paths: Vec::new(),
+            read: BTreeMap::new(),
+            bytes: 0,
+            nodes: limits.nodes.saturating_mul(FILES_OF_FULL_SIZE),
+        }
     }
 
     /// Takes in a file that is at hand.
@@ -48,14 +60,16 @@ impl<'f> Session<'f> {
             Ok(file) => Arc::new(file),
             Err(diagnostic) => {
                 let number = self.sink.sources.add(Arc::clone(&diagnostic.place.file));
-                self.paths.push(path.to_owned());
+                self.paths.push(normal(path));
                 self.sink.extend(number, vec![*diagnostic]);
                 return None;
             }
         };
         let number = self.sink.sources.add(Arc::clone(&file));
-        self.paths.push(path.to_owned());
-        let parsed = yaml::parse(&file, number, &self.limits);
+        self.paths.push(normal(path));
+        let limits = Limits { nodes: self.limits.nodes.min(self.nodes), ..self.limits.clone() };
+        let parsed = yaml::parse(&file, number, &limits);
+        self.nodes = self.nodes.saturating_sub(parsed.nodes);
         self.sink.extend(number, parsed.diagnostics);
         let documents = parsed.documents.into_iter().map(Arc::new).collect();
         Some(Arc::new(Read { documents, complete: parsed.complete }))
@@ -75,8 +89,8 @@ impl<'f> Session<'f> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("`{}` can't be read: {error}", shorten(&path.display().to_string()));
-                self.sink.tell(Code::File, named, message);
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                self.sink.tell(Code::File, named, format!("`{}` can't be read: {}", shorten(&name), reason(&error)));
                 return None;
             }
         };
@@ -165,7 +179,8 @@ impl<'f> Session<'f> {
         let mut whole = true;
         for path in paths {
             if path == self.paths[root.region.file as usize] {
-                self.sink.tell(Code::Cycle, region, format!("`{}` is this file itself", shorten(&path.display().to_string())));
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.sink.tell(Code::Cycle, region, format!("`{}` is this file itself", shorten(&name)));
                 whole = false;
                 continue;
             }
@@ -201,7 +216,7 @@ impl<'f> Session<'f> {
                 None
             }
             Err(error) => {
-                self.sink.tell(Code::File, region, format!("`{}` can't be read: {error}", shorten(text)));
+                self.sink.tell(Code::File, region, format!("`{}` can't be read: {}", shorten(text), reason(&error)));
                 None
             }
         }
@@ -251,7 +266,16 @@ fn flatten(root: &Arc<Node>, path: NodePath, out: &mut Vec<Raw>) {
     }
 }
 
+/// Why a file can't be read, in the same words on every machine where there are some.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// The diagnostics of a file that can't even be read.
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> crate::diagnostics::Diagnostic {
-    crate::diagnostics::Diagnostic::new(Code::File, whole_file(path), format!("the file can't be read: {error}"))
+    crate::diagnostics::Diagnostic::new(Code::File, whole_file(path), format!("the file can't be read: {}", reason(error)))
 }

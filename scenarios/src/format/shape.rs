@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::near::did_you_mean;
 use super::sink::Sink;
 use crate::diagnostics::{Code, Region};
 use crate::yaml::{Data, Entry, Node};
@@ -19,6 +18,8 @@ pub(super) enum Rules {
     Own,
     /// A whole Kubernetes object: fields that the schema doesn't list are unknown.
     Manifest,
+    /// A Kubernetes object that is installed as it is: nothing is required, and words may be any.
+    Installed,
     /// A part of a Kubernetes object, to merge or to compare: nothing is required, keys in parentheses are left alone.
     Partial,
 }
@@ -56,7 +57,7 @@ impl<'a> Shape<'a> {
                 return self.alternatives(node, alternatives, region, what);
             }
         }
-        if node.is_null() && self.rules == Rules::Partial {
+        if node.is_null() && self.is_lax() {
             return true;
         }
         if !self.has_type(node, schema) {
@@ -64,13 +65,13 @@ impl<'a> Shape<'a> {
             return false;
         }
         if let Some(words) = words(schema) {
-            if self.rules != Rules::Partial && !words.iter().any(|word| node.to_value() == **word) {
+            if !self.is_lax() && !node.is_null() && !words.iter().any(|word| node.to_value() == **word) {
                 self.unknown_word(node, &words, what);
                 return false;
             }
         }
         match &node.data {
-            Data::Mapping(_) => self.mapping(node, schema, what),
+            Data::Mapping(_) => self.mapping(node, schema, region, what),
             Data::Sequence(_) => {
                 self.sequence(node, schema, what);
                 true
@@ -78,6 +79,11 @@ impl<'a> Shape<'a> {
             Data::Number(_) => self.bounds(node, schema, what),
             _ => true,
         }
+    }
+
+    /// Whether only unknown fields and wrong types are told.
+    fn is_lax(&self) -> bool {
+        matches!(self.rules, Rules::Installed | Rules::Partial)
     }
 
     fn resolve(&self, schema: &'a Value) -> Option<&'a serde_json::Map<String, Value>> {
@@ -148,7 +154,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn mapping(&mut self, node: &mut Node, schema: &'a serde_json::Map<String, Value>, what: &str) -> bool {
+    fn mapping(&mut self, node: &mut Node, schema: &'a serde_json::Map<String, Value>, head: Region, what: &str) -> bool {
         let fields = schema.get("properties").and_then(Value::as_object);
         let more = schema.get("additionalProperties");
         let open = schema.contains_key("x-kubernetes-preserve-unknown-fields") || (self.rules == Rules::Own && more.is_none());
@@ -188,18 +194,19 @@ impl<'a> Shape<'a> {
                 wrong.insert(entry.key);
             }
         }
-        if self.rules != Rules::Partial {
+        if !self.is_lax() {
             for name in missing {
                 whole = false;
                 // A field that stands there and is wrong was told as such.
                 if !wrong.contains(name) {
-                    self.sink.tell(Code::MissingField, region, format!("{what} lacks `{name}`"));
+                    self.sink.tell(Code::MissingField, head, format!("{what} lacks `{name}`"));
                 }
             }
         }
-        whole &= !schema.get("required").and_then(Value::as_array).is_some_and(|required| {
-            self.rules != Rules::Partial && required.iter().filter_map(Value::as_str).any(|name| wrong.contains(name))
-        });
+        whole &= !schema
+            .get("required")
+            .and_then(Value::as_array)
+            .is_some_and(|required| !self.is_lax() && required.iter().filter_map(Value::as_str).any(|name| wrong.contains(name)));
         if let Data::Mapping(entries) = &mut node.data {
             *entries = kept;
         }
@@ -252,7 +259,9 @@ impl<'a> Shape<'a> {
 
     fn unknown_field(&mut self, entry: &Entry, fields: Option<&serde_json::Map<String, Value>>, what: &str) {
         let names: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let help = did_you_mean(&entry.key, names.iter().copied())
+        let help = self
+            .sink
+            .near(&entry.key, names.iter().copied())
             .or_else(|| (!names.is_empty() && names.len() <= 16).then(|| format!("the fields here are {}", list(names.iter().copied()))));
         let message =
             if what == "this" { format!("unknown field `{}`", entry.key) } else { format!("unknown field `{}` in {what}", entry.key) };
@@ -262,7 +271,7 @@ impl<'a> Shape<'a> {
     fn unknown_word(&mut self, node: &Node, words: &[&Value], what: &str) {
         let words: Vec<String> = words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
         let found = node.as_str().map_or_else(|| node.to_value().to_string(), str::to_owned);
-        let help = did_you_mean(&found, words.iter().map(String::as_str));
+        let help = self.sink.near(&found, words.iter().map(String::as_str));
         let message = format!("`{}` is not a word for {what}: it takes {}", shorten(&found), list(words.iter().map(String::as_str)));
         self.sink.tell_help(Code::UnknownWord, node.region, message, help);
     }
@@ -297,9 +306,11 @@ fn sorts_of(schema: &serde_json::Map<String, Value>) -> Vec<String> {
         Some("count") => Some("a count such as `2` or `\">=1\"`"),
         Some("decimal") => Some("a number"),
         _ if schema.contains_key("x-kubernetes-int-or-string") => Some("an integer or a string"),
-        _ if schema.get("const") == Some(&Value::Bool(true)) => Some("`true`"),
-        _ if words(schema).is_some() => Some("a word"),
-        _ => None,
+        _ => match words(schema) {
+            Some(words) if words == [&Value::Bool(true)] => Some("`true`"),
+            Some(_) => Some("a word"),
+            None => None,
+        },
     };
     if let Some(own) = own {
         return vec![own.to_owned()];
@@ -326,7 +337,7 @@ fn words(schema: &serde_json::Map<String, Value>) -> Option<Vec<&Value>> {
     if let Some(word) = schema.get("const") {
         return Some(vec![word]);
     }
-    Some(schema.get("enum")?.as_array()?.iter().collect())
+    Some(schema.get("enum")?.as_array()?.iter().filter(|word| !word.is_null()).collect())
 }
 
 fn is_null(schema: &serde_json::Map<String, Value>) -> bool {
@@ -345,7 +356,12 @@ fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
 
 /// A text that is short enough to be quoted.
 pub(super) fn shorten(text: &str) -> String {
-    match text.char_indices().nth(60) {
+    shorten_to(text, 60)
+}
+
+/// The first characters of a text.
+pub(super) fn shorten_to(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }

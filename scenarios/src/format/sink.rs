@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::near::nearest;
 use crate::diagnostics::{Code, Diagnostic, Place, Region, SourceFile, Sources};
 
 /// The diagnostics of a file and of what it refers to.
@@ -15,11 +16,34 @@ pub(super) struct Sink {
     found: Vec<(Region, Diagnostic)>,
     untold: usize,
     errors: usize,
+    effort: usize,
 }
+
+/// How much may be spent on helps: comparing words, narrowing down what is wrong. Without it a file of nothing but mistakes
+/// would take hours.
+const EFFORT: usize = 20_000_000;
 
 impl Sink {
     pub(super) fn new(most: usize) -> Self {
-        Self { sources: Sources::default(), most, told: BTreeSet::new(), found: Vec::new(), untold: 0, errors: 0 }
+        Self { sources: Sources::default(), most, told: BTreeSet::new(), found: Vec::new(), untold: 0, errors: 0, effort: EFFORT }
+    }
+
+    /// Spends some of what may be spent on helps. False: it is used up, or nothing more will be shown anyway.
+    pub(super) fn afford(&mut self, effort: usize) -> bool {
+        let affordable = self.effort >= effort && self.found.len() < self.most;
+        self.effort = self.effort.saturating_sub(effort);
+        affordable
+    }
+
+    /// The help that proposes the known word that is nearest to a mistaken one, if one is near.
+    pub(super) fn near<'a>(&mut self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        self.nearest(word, known).map(|near| format!("did you mean `{near}`?"))
+    }
+
+    /// The known word that is nearest to a mistaken one, if one is near.
+    pub(super) fn nearest<'a>(&mut self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        let known = known.into_iter();
+        self.afford(100 + word.len()).then(|| nearest(word, known.take_while(|_| self.afford(20))))?
     }
 
     /// Adds a mistake.

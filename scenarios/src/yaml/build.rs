@@ -41,6 +41,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether the whole file was read.
     pub complete: bool,
+    /// How many nodes it took, aliases counted with all that they stand for.
+    pub nodes: usize,
 }
 
 /// Reads the documents of a file, which is number `number` of those that are read together.
@@ -48,7 +50,7 @@ pub struct Parsed {
 pub fn parse(file: &Arc<SourceFile>, number: u32, limits: &Limits) -> Parsed {
     let mut builder = Builder::new(file, number, limits);
     let complete = builder.run();
-    Parsed { documents: builder.documents, diagnostics: builder.diagnostics, complete }
+    Parsed { documents: builder.documents, diagnostics: builder.diagnostics, complete, nodes: builder.spent.nodes }
 }
 
 /// The list or mapping that is being read.
@@ -249,7 +251,7 @@ impl<'a> Builder<'a> {
             Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Data::String(text.into()),
             Some(tag) if tag.is_yaml_core_schema() && matches!(tag.suffix.as_str(), "null" | "bool" | "int" | "float") => resolve(text),
             Some(tag) => {
-                self.tell(Code::Tag, region, format!("the tag `{tag}` has no meaning here"));
+                self.tell(Code::Tag, region, format!("the tag `{}` has no meaning here", tag_text(tag)));
                 return Data::Broken;
             }
         };
@@ -265,7 +267,7 @@ impl<'a> Builder<'a> {
 
     fn check_tag(&mut self, tag: Option<&Tag>, own: &str, region: Region) {
         if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == own)) {
-            self.tell(Code::Tag, region, format!("the tag `{tag}` has no meaning here"));
+            self.tell(Code::Tag, region, format!("the tag `{}` has no meaning here", tag_text(tag)));
         }
     }
 
@@ -399,6 +401,11 @@ impl<'a> Builder<'a> {
         let end = text.find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}')).unwrap_or(text.len());
         Region { file: self.number, start, end: start + offset(end) }
     }
+}
+
+/// A tag as people write it.
+fn tag_text(tag: &Tag) -> String {
+    if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) }
 }
 
 /// From the parser's count of characters to bytes.

@@ -12,7 +12,7 @@ use crate::admission::request::{Denial, Request};
 use crate::draft::Draft;
 
 pub(in crate::admission) fn default(_: &Request<'_, VirtualMachine>, vm: &mut Draft<VirtualMachine>) -> Result<(), Denial> {
-    vm.annotate(keys::CREATED_AT_BUILD_VERSION, Some(keys::BUILD_VERSION));
+    vm.annotate(keys::CREATED_AT_BUILD_VERSION, Some(env!("CARGO_PKG_VERSION")));
     vm.annotate(keys::CREATED_AT_SCHEMA_VERSION, Some(VirtualMachine::KIND.info().version));
     Ok(())
 }

@@ -41,9 +41,8 @@ mod tests {
 
     #[test]
     fn a_given_name_stays() {
-        let sample = Sample::vm()
-            .spec("guestID", json!("ubuntu64Guest"))
-            .spec("hardware", json!({"cdrom": [{"name": "cd1", "image": {"kind": "VirtualMachineImage", "name": "vmi-2"}}]}));
+        let drive = json!({"name": "cd1", "image": {"kind": "VirtualMachineImage", "name": "vmi-2"}});
+        let sample = Sample::vm().spec("guestID", json!("ubuntu64Guest")).spec("hardware", json!({"cdrom": [drive]}));
         assert_eq!(sample.created()["spec"]["imageName"], "vmi-1");
     }
 }

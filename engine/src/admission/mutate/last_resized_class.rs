@@ -7,7 +7,7 @@
 use serde_json::json;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 
-use crate::admission::keys::LAST_RESIZED_VM_CLASS;
+use crate::admission::keys::LAST_RESIZED;
 use crate::admission::request::{Denial, Request};
 use crate::draft::Draft;
 use crate::features::Feature;
@@ -15,8 +15,8 @@ use crate::features::Feature;
 pub(in crate::admission) fn default(request: &Request<'_, VirtualMachine>, vm: &mut Draft<VirtualMachine>) -> Result<(), Denial> {
     let old = request.old_spec().map(|old| old.class_name.as_str()).unwrap_or_default();
     let resizable = request.cx.on(Feature::VMResize) || request.cx.on(Feature::VMResizeCPUMemory);
-    if resizable && old != vm.spec().class_name && vm.annotation(LAST_RESIZED_VM_CLASS).is_none() {
-        vm.annotate(LAST_RESIZED_VM_CLASS, Some(&json!({"name": old}).to_string()));
+    if resizable && old != vm.spec().class_name && vm.annotation(LAST_RESIZED).is_none() {
+        vm.annotate(LAST_RESIZED, Some(&json!({"name": old}).to_string()));
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use crate::admission::cause::{self, Causes};
 use crate::admission::changes::{self, May};
 use crate::admission::request::Request;
 
-const PROVIDERS: [(&str, fn(&BootstrapSpec) -> bool); 3] = [
+type Has = fn(&BootstrapSpec) -> bool;
+
+const PROVIDERS: [(&str, Has); 3] = [
     ("cloudInit", |bootstrap| bootstrap.cloud_init.is_some()),
     ("linuxPrep", |bootstrap| bootstrap.linux_prep.is_some()),
     ("sysprep", |bootstrap| bootstrap.sysprep.is_some()),

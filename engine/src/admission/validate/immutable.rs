@@ -10,8 +10,10 @@ use crate::admission::cause::{self, Causes, IMMUTABLE};
 use crate::admission::changes::{self, Field, May};
 use crate::admission::request::Request;
 
+type Read = fn(&VirtualMachineSpec) -> &str;
+
 /// The fields, with how to read them.
-const FIELDS: [(Field, fn(&VirtualMachineSpec) -> &str); 4] = [
+const FIELDS: [(Field, Read); 4] = [
     (changes::STORAGE_CLASS, |spec| &spec.storage_class),
     (changes::BIOS_UUID, |spec| &spec.bios_uuid),
     (changes::INSTANCE_UUID, |spec| &spec.instance_uuid),

@@ -1,23 +1,21 @@
 //! VM-V-040, VM-V-041: the record of schema upgrades is the operator's, and what an upgrade fills in waits for it.
 //!
-//! Page: admission §5.3. A VM is behind if its record names another build or schema than the running ones; one without a record
+//! Page: admission §5.3. A VM is behind if its record names another build, schema or features than the running ones; one without a record
 //! was made by this operator. For the operator and the masters these rules don't hold.
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateSchemaUpgrade`.
 
+use vmtwin_model::kube::View;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
-use vmtwin_model::kube::{Resource, View};
 
 use crate::admission::cause::{self, Causes};
 use crate::admission::changes::BIOS_UUID;
-use crate::admission::keys;
+use crate::admission::keys::{self, UPGRADED};
 use crate::admission::request::Request;
-
-const RECORD: [&str; 3] = [keys::UPGRADED_TO_BUILD_VERSION, keys::UPGRADED_TO_SCHEMA_VERSION, keys::UPGRADED_TO_FEATURE_VERSION];
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let Some(old) = request.old.filter(|_| !request.user.may_upgrade()) else { return };
-    for key in RECORD {
+    for (key, _) in UPGRADED {
         let new = request.new_annotation(key);
         if !new.is_empty() && new != request.old_annotation(key) {
             let text = "modifying this annotation is restricted to privileged users";
@@ -31,9 +29,7 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
 
 /// Whether a VM's record, if it has one, names the running operator.
 pub(super) fn is_upgraded(vm: View<'_, VirtualMachine>) -> bool {
-    let record = |key: &str| vm.object.annotation(key);
-    record(keys::UPGRADED_TO_BUILD_VERSION).is_none_or(|version| version == keys::BUILD_VERSION)
-        && record(keys::UPGRADED_TO_SCHEMA_VERSION).is_none_or(|version| version == VirtualMachine::KIND.info().version)
+    UPGRADED.iter().all(|(key, running)| vm.object.annotation(key).is_none_or(|version| version == *running))
 }
 
 #[cfg(test)]

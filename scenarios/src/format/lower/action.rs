@@ -205,7 +205,7 @@ fn key_provider(cx: &mut Cx<'_>, section: &step::Action) -> Option<Action> {
             let message = format!("the key provider `{}` has no key `{}`", shorten(&provider.value), shorten(&key.value));
             let prefix = format!("{}/", provider.value);
             let own = cx.known.keys.iter().filter_map(|key| key.strip_prefix(&prefix));
-            let help = crate::format::near::did_you_mean(&key.value, own);
+            let help = cx.sink.near(&key.value, own);
             cx.sink.tell_help(Code::UnknownKeyProvider, key.region, message, help);
         }
         KeyProviderAction::RemoveKey(name(key))

@@ -6,7 +6,6 @@ use super::Cx;
 use super::manifest::{Purpose, Raw, manifest};
 use crate::diagnostics::Code;
 use crate::format::is_mapping;
-use crate::format::near::did_you_mean;
 use crate::format::output::Manifest;
 use crate::format::section::inventory::{Class, Namespace, ShortAllocation, ShortClass};
 use crate::format::shape::shorten;
@@ -32,7 +31,7 @@ fn class(cx: &mut Cx<'_>, namespace: &str, class: &Class) -> Option<Manifest> {
         let full = format!("{namespace}/{name}");
         if !cx.known.classes.open && !cx.known.classes.contains(&full) {
             let prefix = format!("{namespace}/");
-            let help = did_you_mean(name, cx.known.classes.iter().filter_map(|class| class.strip_prefix(&prefix)));
+            let help = cx.sink.near(name, cx.known.classes.iter().filter_map(|class| class.strip_prefix(&prefix)));
             let message = format!("nothing brings the class `{}` into the namespace `{}`", shorten(name), shorten(namespace));
             cx.sink.tell_help(Code::UnknownClass, node.region, message, help);
         }

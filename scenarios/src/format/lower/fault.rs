@@ -8,7 +8,6 @@ use vmtwin_model::vsphere::fault::{Fault, FaultName};
 use super::Cx;
 use super::image::check_operation;
 use crate::diagnostics::{Code, Region};
-use crate::format::near::did_you_mean;
 use crate::format::section::step::{self, Lose};
 use crate::format::shape::shorten;
 use crate::format::spanned::{Spanned, Tree};
@@ -74,7 +73,8 @@ fn check_fault(cx: &mut Cx<'_>, name: &str, region: Region) -> FaultName {
     let known = FaultName::from(name);
     if matches!(known, FaultName::Other(_)) {
         let message = format!("no fault that vmtwin knows is named `{}`", shorten(name));
-        cx.sink.tell_help(Code::UnknownFault, region, message, did_you_mean(name, FaultName::KNOWN.iter().map(FaultName::as_str)));
+        let help = cx.sink.near(name, FaultName::KNOWN.iter().map(FaultName::as_str));
+        cx.sink.tell_help(Code::UnknownFault, region, message, help);
     }
     known
 }

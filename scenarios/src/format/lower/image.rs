@@ -10,7 +10,6 @@ use vmtwin_model::vsphere::operation::METHODS;
 
 use super::{Cx, name};
 use crate::diagnostics::Code;
-use crate::format::near::did_you_mean;
 use crate::format::section::inventory::{self, DrawnTiming, Firmware, ImageType, Tools};
 use crate::format::section::scalar::{Duration, Text};
 use crate::format::shape::shorten;
@@ -150,7 +149,7 @@ pub(in crate::format) fn check_operation(cx: &mut Cx<'_>, operation: &Text) -> A
         let task = format!("{word}_Task");
         let help = match METHODS.iter().find(|method| **method == task) {
             Some(method) => Some(format!("did you mean `{method}`?")),
-            None => did_you_mean(word, METHODS.iter().copied()),
+            None => cx.sink.near(word, METHODS.iter().copied()),
         };
         cx.sink.tell_help(Code::UnknownOperation, operation.region, format!("no operation is named `{}`", shorten(word)), help);
     }

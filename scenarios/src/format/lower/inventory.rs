@@ -99,7 +99,7 @@ fn thin(cx: &mut Cx<'_>, section: &inventory::StoragePolicy) -> bool {
             }
             ("sectorFormat", _) => cx.sink.tell(Code::NotSupported, rule.region, "the rule `sectorFormat` is not supported yet"),
             (other, _) => {
-                let help = crate::format::near::did_you_mean(other, ["VMFS.volumeAllocationType", "sectorFormat"]);
+                let help = cx.sink.near(other, ["VMFS.volumeAllocationType", "sectorFormat"]);
                 cx.sink.tell_help(Code::UnknownField, rule.region, format!("unknown rule `{other}` of a storage policy"), help);
             }
         }
@@ -128,7 +128,7 @@ fn key_providers(cx: &mut Cx<'_>, section: &[inventory::KeyProvider]) -> Vec<Key
             }
             KeyProvider {
                 name: name(&one.name),
-                native: one.type_ != Some(KeyProviderType::Standard),
+                native: !matches!(one.type_, Some(KeyProviderType::Standard | KeyProviderType::TrustAuthority)),
                 default: one.default.as_ref().is_some_and(|flag| flag.value),
                 keys: one.keys.iter().map(|key| name(&key.id)).collect(),
                 available: one.available.unwrap_or(true),

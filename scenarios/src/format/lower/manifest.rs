@@ -8,8 +8,8 @@ use vmtwin_model::kube::{Kind, Scope};
 use super::Cx;
 use crate::diagnostics::{Code, Region};
 use crate::format::VSPHERE_GROUP;
+use crate::format::cel::compile;
 use crate::format::known::Known;
-use crate::format::near::did_you_mean;
 use crate::format::output::{Manifest, Origin};
 use crate::format::shape::{Rules, Shape, shorten};
 use crate::yaml::{Data, Node, Path};
@@ -40,9 +40,6 @@ const METADATA: &[&str] = &[
     "selfLink",
 ];
 
-/// The longest CEL expression that is read.
-const LONGEST_EXPRESSION: usize = 4096;
-
 /// A manifest as it stands in a file.
 #[derive(Clone, Debug)]
 pub(in crate::format) struct Raw {
@@ -61,8 +58,16 @@ pub(in crate::format) enum Purpose {
     Refused,
     /// A part of an object, to merge.
     Patch,
+    /// A part of an object, to merge, and that shall be denied.
+    RefusedPatch,
     /// A part of an object, to compare.
     Partial,
+}
+
+impl Purpose {
+    fn is_patch(self) -> bool {
+        matches!(self, Self::Patch | Self::RefusedPatch)
+    }
 }
 
 impl Raw {
@@ -117,7 +122,7 @@ pub(in crate::format) fn manifest(cx: &mut Cx<'_>, raw: &Raw, purpose: Purpose) 
     }
     let origin = Origin { file: Arc::clone(cx.sink.sources.file(node.region.file)), root: Arc::clone(&raw.root), path: raw.path.clone() };
     expressions(cx, &node, purpose == Purpose::Partial);
-    let api_version = text_field(cx, &node, "apiVersion", purpose != Purpose::Patch);
+    let api_version = text_field(cx, &node, "apiVersion", !purpose.is_patch());
     let kind = text_field(cx, &node, "kind", true)?;
     let named = check_metadata(cx, &node, purpose);
     let mut value = node.to_value();
@@ -129,8 +134,8 @@ pub(in crate::format) fn manifest(cx: &mut Cx<'_>, raw: &Raw, purpose: Purpose) 
         }
         Some(version) if purpose == Purpose::State => Kind::find(version, &kind),
         Some(version) => find_kind(cx, version, &kind, kind_region),
-        None if purpose == Purpose::Patch => Kind::named(&kind).or_else(|| {
-            let help = did_you_mean(&kind, Kind::all().map(|kind| kind.info().kind));
+        None if purpose.is_patch() => Kind::named(&kind).or_else(|| {
+            let help = cx.sink.near(&kind, Kind::all().map(|kind| kind.info().kind));
             cx.sink.tell_help(Code::UnknownKind, kind_region, format!("no kind is named `{}`", shorten(&kind)), help);
             None
         }),
@@ -172,7 +177,7 @@ pub(in crate::format) fn find_kind(cx: &mut Cx<'_>, api_version: &str, kind: &st
     if found.is_none() {
         let help = match Kind::named(kind).filter(|known| known.info().kind == kind) {
             Some(known) => Some(format!("`{kind}` is served as `{}`", known.info().api_version())),
-            None => did_you_mean(kind, Kind::all().map(|kind| kind.info().kind)),
+            None => cx.sink.near(kind, Kind::all().map(|kind| kind.info().kind)),
         };
         let message = format!("the API server doesn't serve `{}` of `{}`", shorten(kind), shorten(api_version));
         cx.sink.tell_help(Code::UnknownKind, region, message, help);
@@ -185,7 +190,7 @@ fn check_vsphere_kind(cx: &mut Cx<'_>, kind: &str, region: Region, purpose: Purp
         let message = format!("the infrastructure's `{}` can be asserted on, not written: use a `vsphere` step", shorten(kind));
         cx.sink.tell(Code::UnknownKind, region, message);
     } else if !VSPHERE_KINDS.contains(&kind) {
-        let help = did_you_mean(kind, VSPHERE_KINDS.iter().copied());
+        let help = cx.sink.near(kind, VSPHERE_KINDS.iter().copied());
         cx.sink.tell_help(Code::UnknownKind, region, format!("the infrastructure has no kind `{}`", shorten(kind)), help);
     }
 }
@@ -207,12 +212,13 @@ fn check_metadata(cx: &mut Cx<'_>, node: &Node, purpose: Purpose) -> bool {
     };
     for entry in metadata.entries() {
         let key = &*entry.key;
-        if !METADATA.contains(&key) && !(purpose == Purpose::Partial && key.starts_with('(')) {
-            let help = did_you_mean(key, METADATA.iter().copied());
+        let expression = purpose == Purpose::Partial && key.starts_with('(');
+        if !expression && !METADATA.contains(&key) {
+            let help = cx.sink.near(key, METADATA.iter().copied());
             cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown field `{}` in `metadata`", shorten(key)), help);
         }
         let value = &entry.value;
-        let loose = matches!(purpose, Purpose::Partial | Purpose::Patch);
+        let loose = purpose == Purpose::Partial || purpose.is_patch();
         let is_text = |node: &Node| node.as_str().is_some() || matches!(node.data, Data::Broken) || (loose && node.is_null());
         match key {
             "name" | "namespace" | "generateName" | "uid" if !is_text(value) => wrong_text(cx, &entry.key, value),
@@ -276,8 +282,12 @@ pub(in crate::format) fn tell_no_namespace(cx: &mut Cx<'_>, kind: &str, region: 
 fn check_fields(cx: &mut Cx<'_>, node: &Node, kind: Kind, api_version: Option<&str>, purpose: Purpose) {
     let info = kind.info();
     let current = api_version.is_none_or(|version| version == info.api_version());
-    let Some(schema) = info.schema.filter(|_| current && purpose != Purpose::Refused) else { return };
-    let rules = if matches!(purpose, Purpose::Partial | Purpose::Patch) { Rules::Partial } else { Rules::Manifest };
+    let Some(schema) = info.schema.filter(|_| current && !matches!(purpose, Purpose::Refused | Purpose::RefusedPatch)) else { return };
+    let rules = match purpose {
+        Purpose::Partial | Purpose::Patch | Purpose::RefusedPatch => Rules::Partial,
+        Purpose::State => Rules::Installed,
+        Purpose::Request | Purpose::Refused => Rules::Manifest,
+    };
     let mut copy = node.clone();
     Shape::new(schema(), rules, cx.sink).check(&mut copy);
 }
@@ -290,7 +300,9 @@ fn expressions(cx: &mut Cx<'_>, node: &Node, partial: bool) {
     for entry in node.entries() {
         if let Some(expression) = entry.key.strip_prefix('(') {
             let expression = expression.strip_suffix(')').map(str::trim);
-            if let Err(message) = expression.ok_or_else(|| "the parenthesis isn't closed".to_owned()).and_then(compile) {
+            if let Err(message) =
+                expression.ok_or_else(|| "the parenthesis isn't closed".to_owned()).and_then(|text| compile(text).map(drop))
+            {
                 cx.sink.tell(Code::Cel, entry.key_region, format!("this is not a CEL expression: {message}"));
             }
         }
@@ -298,17 +310,5 @@ fn expressions(cx: &mut Cx<'_>, node: &Node, partial: bool) {
     }
     for item in node.items() {
         expressions(cx, item, true);
-    }
-}
-
-fn compile(expression: &str) -> Result<(), String> {
-    if expression.len() > LONGEST_EXPRESSION {
-        return Err(format!("it has {} bytes; {LONGEST_EXPRESSION} are the most", expression.len()));
-    }
-    match cel::Program::compile(expression) {
-        Ok(_) => Ok(()),
-        Err(errors) => {
-            Err(errors.errors.first().map_or_else(|| "it can't be read".to_owned(), |error| shorten(&error.msg.replace('\n', " "))))
-        }
     }
 }

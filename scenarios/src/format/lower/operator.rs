@@ -5,7 +5,6 @@ use vmtwin_model::time::Span;
 
 use super::Cx;
 use crate::diagnostics::Code;
-use crate::format::near::did_you_mean;
 use crate::format::output::{InvariantSelection, NetworkProvider, OperatorSection};
 use crate::format::section::scalar::{Duration, Text};
 use crate::format::section::scenario::{self, FastDeployMode, Invariants, Operator};
@@ -127,7 +126,7 @@ pub(in crate::format) fn operator(cx: &mut Cx<'_>, section: &Operator) -> Operat
 fn check_gate(cx: &mut Cx<'_>, name: &Text, on: bool) {
     match GATES.iter().find(|gate| gate.name == name.value) {
         None => {
-            let help = did_you_mean(&name.value, GATES.iter().map(|gate| gate.name));
+            let help = cx.sink.near(&name.value, GATES.iter().map(|gate| gate.name));
             cx.sink.tell_help(Code::UnknownGate, name.region, format!("no feature gate is named `{}`", shorten(&name.value)), help);
         }
         Some(gate) if on && !gate.supported && !gate.default => {
@@ -141,7 +140,7 @@ fn check_gate(cx: &mut Cx<'_>, name: &Text, on: bool) {
 pub(in crate::format) fn invariants(cx: &mut Cx<'_>, section: &Invariants) -> InvariantSelection {
     for name in section.only.iter().chain(&section.disable) {
         if !INVARIANTS.contains(&name.value.as_str()) {
-            let help = did_you_mean(&name.value, INVARIANTS.iter().copied());
+            let help = cx.sink.near(&name.value, INVARIANTS.iter().copied());
             cx.sink.tell_help(Code::UnknownInvariant, name.region, format!("no invariant is named `{}`", shorten(&name.value)), help);
         }
     }

@@ -8,13 +8,10 @@ use serde_json::Value;
 
 use super::Cx;
 use crate::diagnostics::{Code, Region};
-use crate::format::near::did_you_mean;
 use crate::yaml::{Data, Node};
 
 /// How often a culprit is narrowed down; deeper than the API nests.
 const STEPS: usize = 32;
-/// How many parts are left out in all.
-const MOST_TRIES: usize = 2000;
 
 /// Reads a node as a type of the API. What the type refuses is told, at its place.
 pub(in crate::format) fn read<T: DeserializeOwned>(cx: &mut Cx<'_>, node: &Node, what: &str) -> Option<T> {
@@ -22,16 +19,16 @@ pub(in crate::format) fn read<T: DeserializeOwned>(cx: &mut Cx<'_>, node: &Node,
         Ok(value) => return Some(value),
         Err(error) => error.to_string(),
     };
-    let culprit = culprit::<T>(node);
+    let culprit = culprit::<T>(cx, node);
     cx.sink.tell(Code::Property, culprit, format!("not a value of {what}: {message}"));
     None
 }
 
 /// The smallest part without which the type reads.
-fn culprit<T: DeserializeOwned>(node: &Node) -> Region {
+fn culprit<T: DeserializeOwned>(cx: &mut Cx<'_>, node: &Node) -> Region {
     let mut path: Vec<usize> = Vec::new();
     let mut region = node.region;
-    let mut tries = 0;
+    let size = node.count();
     for _ in 0..STEPS {
         let here = walk(node, &path);
         let children = match &here.data {
@@ -40,10 +37,9 @@ fn culprit<T: DeserializeOwned>(node: &Node) -> Region {
             _ => 0,
         };
         let next = (0..children).find(|child| {
-            tries += 1;
             let mut without = path.clone();
             without.push(*child);
-            tries <= MOST_TRIES && serde_json::from_value::<T>(leave_out(node, &without)).is_ok()
+            cx.sink.afford(size) && serde_json::from_value::<T>(leave_out(node, &without)).is_ok()
         });
         let Some(child) = next else { break };
         path.push(child);
@@ -88,7 +84,7 @@ pub(in crate::format) fn check_known(cx: &mut Cx<'_>, node: &Node, known: &[&str
         if known.contains(&key) || key == "_typeName" {
             continue;
         }
-        match did_you_mean(key, known.iter().copied()) {
+        match cx.sink.near(key, known.iter().copied()) {
             Some(help) => {
                 cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown property `{key}` of {what}"), Some(help))
             }

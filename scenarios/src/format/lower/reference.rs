@@ -6,7 +6,6 @@ use super::Cx;
 use super::manifest::VSPHERE_KINDS;
 use crate::diagnostics::{Code, Region};
 use crate::format::VSPHERE_GROUP;
-use crate::format::near::did_you_mean;
 use crate::format::output::{KubeTarget, Reference, Target};
 use crate::format::section::scalar::Text;
 use crate::format::section::step;
@@ -42,7 +41,7 @@ fn written(cx: &mut Cx<'_>, text: &str, region: Region) -> Option<ObjectKey> {
 fn named_kind(cx: &mut Cx<'_>, word: &str, region: Region) -> Option<Kind> {
     let kind = Kind::named(word);
     if kind.is_none() {
-        let help = did_you_mean(word, Kind::all().map(|kind| kind.info().kind));
+        let help = cx.sink.near(word, Kind::all().map(|kind| kind.info().kind));
         cx.sink.tell_help(Code::UnknownKind, region, format!("no kind is named `{}`", shorten(word)), help);
     }
     kind
@@ -74,7 +73,7 @@ fn key(cx: &mut Cx<'_>, kind: Kind, namespace: Option<&str>, name: &str, region:
 fn mapped(cx: &mut Cx<'_>, node: &Node) -> Option<Target> {
     for entry in node.entries() {
         if !matches!(&*entry.key, "apiVersion" | "kind" | "metadata") {
-            let help = did_you_mean(&entry.key, ["apiVersion", "kind", "metadata"]);
+            let help = cx.sink.near(&entry.key, ["apiVersion", "kind", "metadata"]);
             cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown field `{}` in a reference", entry.key), help);
         }
     }
@@ -90,7 +89,7 @@ fn mapped(cx: &mut Cx<'_>, node: &Node) -> Option<Target> {
     let kind_region = node.get("kind").map_or(node.region, |kind| kind.region);
     if api_version.as_deref().is_some_and(|version| version.starts_with(VSPHERE_GROUP)) {
         if !VSPHERE_KINDS.contains(&kind.as_str()) {
-            let help = did_you_mean(&kind, VSPHERE_KINDS.iter().copied());
+            let help = cx.sink.near(&kind, VSPHERE_KINDS.iter().copied());
             cx.sink.tell_help(Code::UnknownKind, kind_region, format!("the infrastructure has no kind `{}`", shorten(&kind)), help);
             return None;
         }

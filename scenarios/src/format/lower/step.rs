@@ -9,7 +9,6 @@ use super::manifest::{Purpose, Raw, manifest};
 use super::reference::{reference, target};
 use super::{Cx, action};
 use crate::diagnostics::{Code, Region};
-use crate::format::near::{did_you_mean, nearest};
 use crate::format::output::{
     CallCount, CallResult, CallsCheck, CrashPoint, Expect, KubeFault, Manifest, OperatorAction, Reference, Step, Verb,
 };
@@ -129,7 +128,7 @@ fn check_user(cx: &mut Cx<'_>, user: Option<&Text>, privileged: &[String]) {
     if known.clone().any(|known| known == user.value) {
         return;
     }
-    if let Some(near) = nearest(&user.value, known) {
+    if let Some(near) = cx.sink.nearest(&user.value, known) {
         let message = format!("`{}` is an ordinary user, and nearly `{near}`", shorten(&user.value));
         cx.sink.tell_help(Code::NearUser, user.region, message, Some(format!("did you mean `{near}`?")));
     }
@@ -158,7 +157,7 @@ fn verb(cx: &mut Cx<'_>, section: &Spanned<StepFields>, raws: &[Raw], names: &BT
     Some(match verb {
         "apply" => Verb::Apply(requests(cx, raws, purpose, plain_user), expect),
         "create" => Verb::Create(requests(cx, raws, purpose, plain_user), expect),
-        "patch" => Verb::Patch(all(cx, raws, if purpose == Purpose::Refused { purpose } else { Purpose::Patch }), expect),
+        "patch" => Verb::Patch(all(cx, raws, if purpose == Purpose::Refused { Purpose::RefusedPatch } else { Purpose::Patch }), expect),
         "delete" => Verb::Delete(references(cx, section.delete.as_ref()?), expect),
         "assert" => Verb::Assert(all(cx, raws, Purpose::Partial)),
         "error" => Verb::Error(all(cx, raws, Purpose::Partial)),
@@ -206,16 +205,10 @@ fn is_request(verb: &str) -> bool {
     matches!(verb, "apply" | "create" | "patch" | "delete")
 }
 
-/// Tells of fields that mean nothing beside this verb.
+/// Tells of an expectation beside a verb that asks for nothing. (`as` and `timeout` may stand in any step.)
 fn check_companions(cx: &mut Cx<'_>, section: &StepFields, verb: &str) {
     if let Some(expect) = section.expect.as_ref().filter(|_| !is_request(verb) && verb != "capacity") {
         cx.sink.tell(Code::Misplaced, expect.0.region, format!("`expect` means nothing beside `{verb}`"));
-    }
-    if let Some(timeout) = section.timeout.as_ref().filter(|_| !matches!(verb, "assert" | "error" | "gone" | "settle")) {
-        cx.sink.tell(Code::Misplaced, timeout.0.region, format!("`timeout` means nothing beside `{verb}`"));
-    }
-    if let Some(user) = section.user.as_ref().filter(|_| !is_request(verb)) {
-        cx.sink.tell(Code::Misplaced, user.region, format!("`as` means nothing beside `{verb}`"));
     }
 }
 
@@ -253,7 +246,7 @@ fn expect(cx: &mut Cx<'_>, section: Option<&Object>) -> Expect {
 
 fn check_keys(cx: &mut Cx<'_>, node: &Node, known: &[&str], what: &str) {
     for entry in node.entries().iter().filter(|entry| !known.contains(&&*entry.key)) {
-        let help = did_you_mean(&entry.key, known.iter().copied());
+        let help = cx.sink.near(&entry.key, known.iter().copied());
         cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown field `{}` in {what}", shorten(&entry.key)), help);
     }
 }
@@ -301,7 +294,7 @@ fn calls(cx: &mut Cx<'_>, section: &step::Calls, names: &BTreeMap<&str, (usize, 
         Some(since) => match names.get(since.value.as_str()) {
             Some((index, _)) => Some(*index),
             None => {
-                let help = did_you_mean(&since.value, names.keys().copied());
+                let help = cx.sink.near(&since.value, names.keys().copied());
                 let message = format!("no step before this one is named `{}`", shorten(&since.value));
                 cx.sink.tell_help(Code::UnknownStep, since.region, message, help);
                 return None;

@@ -141,6 +141,9 @@ pub(in crate::format) enum KeyProviderType {
     Native,
     /// A KMIP server.
     Standard,
+    /// vSphere Trust Authority.
+    #[serde(rename = "trustAuthority")]
+    TrustAuthority,
 }
 
 /// A key.
