@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vmtwin_scenarios::format::Scenario;
 use vmtwin_scenarios::log::{Event, Keep, Record, Source};
-use vmtwin_scenarios::run::{self, Options, Ran};
-use vmtwin_scenarios::runner::{Report, RunResult};
+use vmtwin_scenarios::runner::{self, Options, Ran, Report, RunResult};
+
 use vmtwin_scenarios::timeline::{Causes, Filter, Ink, Namespaces, Text, duration, plain};
 
 use super::run::repeat;
@@ -127,9 +127,9 @@ fn choose<'f>(files: &'f [File], name: Option<&str>) -> anyhow::Result<&'f Scena
 fn run_scenario(scenario: &Scenario, seed: u64, console: &Console) -> Ran {
     let file = scenario.file.name().to_owned();
     let repeat = repeat(&file, seed, console);
-    let options = Options { seed: Some(seed), keep: Keep::All };
+    let options = Options { seed: Some(seed), keep: Keep::All, ..Options::default() };
     bug::while_running(Running { scenario: scenario.name.clone(), file, seed, repeat }, || {
-        run::run(scenario, &options, &interrupt::happened)
+        runner::run(scenario, &options, &interrupt::happened)
     })
 }
 

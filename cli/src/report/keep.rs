@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use vmtwin_scenarios::run::Ran;
+use vmtwin_scenarios::runner::Ran;
 
 use crate::output::yaml;
 
