@@ -48,8 +48,7 @@ impl Text {
         let name = &group.scenario.name;
         let Some(report) = run.report() else { return self.headline(RunResult::Interrupted, name, "interrupted before it began") };
         let steps = steps(report);
-        let figures =
-            [steps, format!("{} virtual", duration(report.virtual_time)), counted_large(report.events, "event"), wall(run.took())];
+        let figures = [steps, format!("{} virtual", coarse(report.virtual_time)), counted_large(report.events, "event"), wall(run.took())];
         // Where the name pushes, nothing can be lined up.
         let columns = if name.chars().count() <= self.name { FIGURES } else { [0; 4] };
         let figures: Vec<String> = figures.iter().zip(columns).map(|(figure, width)| format!("{figure:<width$}")).collect();
@@ -151,6 +150,11 @@ fn counted_large(count: u64, what: &str) -> String {
         text.push(digit);
     }
     format!("{text} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A span of virtual time, in whole seconds once there are a few of them.
+fn coarse(span: Span) -> String {
+    if span.as_secs() < 10 { duration(span) } else { duration(Span::from_secs(span.as_secs())) }
 }
 
 /// `43 ms`, `1.2 s`, `2m5s`.

@@ -77,7 +77,9 @@ fn arguments(call: &Value) -> String {
         Value::Null => None,
         other => Some(format!("{name} {other}")),
     });
-    told.collect::<Vec<_>>().join(", ")
+    let told: Vec<String> = told.collect();
+    let more = if told.len() > MOST_SHOWN { ", …" } else { "" };
+    told[..told.len().min(MOST_SHOWN)].join(", ") + more
 }
 
 fn task(record: &Record, message: &str) -> Vec<Piece> {
@@ -145,6 +147,7 @@ mod tests {
         assert_eq!(arguments(&json!({"vm": "vm-1", "host": "host-3"})), "host host-3");
         let spec = json!({"vm": "vm-1", "spec": {"numCPUs": 2, "memoryMB": 1, "name": "x", "files": {}}});
         assert_eq!(arguments(&spec), "spec {numCPUs, memoryMB, name, …}");
+        assert_eq!(arguments(&json!({"a": 1, "b": 2, "c": [3], "d": 4})), "a 1, b 2, c [1], …");
         assert_eq!(arguments(&json!({"vm": "vm-1"})), "");
     }
 }
