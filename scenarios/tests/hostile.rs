@@ -9,7 +9,9 @@ const HEAD: &str = "apiVersion: vmtwin.dev/v1alpha1\nkind: Scenario\nmetadata: {
 
 /// The codes of a file's errors.
 fn codes(bytes: &[u8]) -> Vec<&'static str> {
-    let _the_other_reader_holds_as_well = is_scenario_file(bytes);
+    if bytes.len() < 1 << 20 {
+        let _the_other_reader_holds_as_well = is_scenario_file(bytes);
+    }
     let loaded = load_bytes("a.yaml", bytes, &Memory::default());
     for diagnostic in &loaded.diagnostics {
         assert!(!diagnostic.render(true).is_empty() && diagnostic.to_json()["code"].is_string());
@@ -105,9 +107,11 @@ fn a_matrix_is_bounded() {
 
 #[test]
 fn small_scenarios_of_large_infrastructures_count_in_a_matrix() {
-    let axis = (0..5000).map(|at| at.to_string()).collect::<Vec<_>>().join(", ");
+    let list = |count: usize, item: fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
     let text = format!(
-        "  matrix: {{a: [{axis}]}}\n  vsphere: {{zones: [{{name: z, clusters: [{{name: c, hosts: [{{name: h, count: 10000}}]}}]}}]}}\n"
+        "  matrix: {{a: [{}]}}\n  vsphere:\n    datastores: [{}]\n    zones: [{{name: z, clusters: [{{name: c, hosts: [{{name: h, count: 10000}}]}}]}}]\n",
+        list(100, |at| at.to_string()),
+        list(30, |at| format!("{{name: d{at}}}"))
     );
     assert_eq!(spec(&text), ["VT5003"]);
 }
