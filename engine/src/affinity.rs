@@ -14,12 +14,10 @@ use vmtwin_model::kube::virtual_machine::{AffinitySpec, VirtualMachine, VmAffini
 use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::features::{Feature, Features};
-
-/// The label that names a VM's zone, and the topology key of zone terms.
-pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
+use crate::vm::keys::ZONE;
 
 /// The topology key of host terms.
-pub(crate) const HOST: &str = "kubernetes.io/hostname";
+const HOST: &str = "kubernetes.io/hostname";
 
 /// What a ConfigSpec is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //!
 //! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
 
+pub mod admission;
 mod affinity;
 pub mod cache;
 mod draft;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use vmtwin_model::Cause;
 use vmtwin_model::id::{CallId, VmId, WriteId};
-use vmtwin_model::kube::api::{self, ErrorReason, Notice, WatchEvent, Write};
+use vmtwin_model::kube::api::{self, Admitted, ErrorReason, Notice, Review, WatchEvent, Write};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
@@ -33,6 +34,7 @@ use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Answer, Change, Operation};
 
+use admission::AdmissionCx;
 use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
@@ -225,6 +227,14 @@ impl Engine {
     #[must_use]
     pub fn work(&self) -> Work {
         self.work
+    }
+
+    /// Judges a request, as the operator's webhooks do.
+    ///
+    /// # Errors
+    /// If the request is refused.
+    pub fn admit(&self, now: Timestamp, review: &Review) -> Admitted {
+        admission::admit(&AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache }, review)
     }
 
     /// When the engine wants to be called with [`Input::Came`], and what for.

@@ -233,9 +233,10 @@ impl World {
             None => self.finish_work(&open.operation, open.site.as_ref()),
         };
         let state = if result.is_ok() { TaskState::Success } else { TaskState::Error };
+        let now = self.now;
         if let Some(open) = self.open_mut(number) {
             open.info.error = result.as_ref().err().cloned();
-            open.info.complete_time = Some(self.now);
+            open.info.complete_time = Some(now);
         }
         self.show_task(number, state);
         let Some(open) = self.tasks.open.remove(&number) else { return };

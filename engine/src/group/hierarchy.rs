@@ -1,13 +1,11 @@
-//! The way up from a group: whether it comes back to itself, and which delays were handed down along it. Each group has one parent
-//! at the most, so there is one way: it ends at a root or at a group that was met already.
+//! Finds out whether a group's ancestors form a ring. Each group has one parent at the most, so there is one way up: it ends at a
+//! root or comes back to a group that was met already.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
-use vmtwin_model::time::{Span, Timestamp};
 
-use super::power::{APPLY_TIME, LAST_UPDATED};
 use crate::draft::Draft;
 use crate::pass::Cx;
 
@@ -27,22 +25,4 @@ pub(super) fn cycle(cx: &mut Cx<'_>, group: &Draft<VirtualMachineGroup>) -> Opti
         way.push(std::mem::replace(&mut parent, next));
     }
     None
-}
-
-/// How much of the instant that the parent wrote is the delays of the boot groups above: the time since the change that began at the
-/// topmost group which handed it down.
-pub(super) fn inherited_delay(cx: &mut Cx<'_>, group: &Draft<VirtualMachineGroup>, apply_time: Timestamp) -> Span {
-    let namespace = group.namespace().clone();
-    let mut met = BTreeSet::from([group.name().to_string()]);
-    let mut parent = group.spec().group_name.clone();
-    let mut began = None;
-    while !parent.is_empty() && met.insert(parent.clone()) {
-        let Some(above) = cx.find::<VirtualMachineGroup>(&namespace, &parent) else { break };
-        began = above.object.annotation(LAST_UPDATED).and_then(|text| Timestamp::parse(text).ok());
-        parent = match above.object.annotation(APPLY_TIME) {
-            Some(_) => above.spec().group_name.clone(),
-            None => break,
-        };
-    }
-    began.map_or(Span::ZERO, |began| (apply_time - began).max(Span::ZERO))
 }

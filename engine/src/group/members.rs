@@ -207,8 +207,8 @@ impl Errors {
     fn into_verdict(self) -> Option<Verdict> {
         match (self.texts.is_empty(), self.retry) {
             (true, _) => None,
-            (false, true) => Some(Verdict::failed(self.texts.join("; "))),
-            (false, false) => Some(Verdict::terminal(self.texts.join("; "))),
+            (false, true) => Some(Verdict::failed(self.texts.join("\n"))),
+            (false, false) => Some(Verdict::terminal(self.texts.join("\n"))),
         }
     }
 }

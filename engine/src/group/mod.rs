@@ -16,7 +16,6 @@ mod ready;
 #[cfg(test)]
 mod tests;
 
-use vmtwin_model::kube::Resource;
 use vmtwin_model::kube::api::Write;
 use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 
@@ -54,11 +53,4 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
     };
     let verdict = ready::reconcile(cx, &mut group, error);
     (Ok(verdict), group.into_write())
-}
-
-/// The API server's words for an object that isn't there.
-fn not_found<K: Resource>(name: &str) -> String {
-    let info = K::KIND.info();
-    let dot = if info.group.is_empty() { "" } else { "." };
-    format!("{}{dot}{} {name:?} not found", info.plural, info.group)
 }

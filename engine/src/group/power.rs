@@ -12,14 +12,14 @@ use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, VirtualMachin
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
 use vmtwin_model::time::{Span, Timestamp};
 
-use super::hierarchy;
 use super::owner::Membership;
 use crate::draft::Draft;
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
+use crate::vm::keys;
 
 /// On members, written by their group: the instant before which the power state isn't to be applied.
-pub(super) const APPLY_TIME: &str = "vmoperator.vmware.com.protected/apply-power-state-time";
+pub(super) const APPLY_TIME: &str = keys::APPLY_POWER_STATE_TIME;
 
 /// On groups, written by admission: when the power state last changed or a sync was asked for.
 pub(super) const LAST_UPDATED: &str = "vmoperator.vmware.com.protected/last-updated-power-state-time";
@@ -42,7 +42,7 @@ pub(super) struct Order {
 }
 
 /// The group's order; none if it has no power state.
-pub(super) fn order(cx: &mut Cx<'_>, group: &Draft<VirtualMachineGroup>) -> Flow<Option<Order>> {
+pub(super) fn order(cx: &Cx<'_>, group: &Draft<VirtualMachineGroup>) -> Flow<Option<Order>> {
     let Some(state) = group.spec().power_state else { return Ok(None) };
     let now = cx.now();
     let last_updated = instant(group, LAST_UPDATED)?;
@@ -50,14 +50,15 @@ pub(super) fn order(cx: &mut Cx<'_>, group: &Draft<VirtualMachineGroup>) -> Flow
         PowerState::PoweredOn | PowerState::PoweredOff => instant(group, APPLY_TIME)?,
         PowerState::Suspended => None,
     };
-    let update_from = is_open(group, last_updated).then(|| inherited.or(last_updated).unwrap_or(now));
+    let from = inherited.or(last_updated).unwrap_or(now);
     Ok(Some(Order {
         state,
         power_off_mode: group.spec().power_off_mode,
         suspend_mode: group.spec().suspend_mode,
         now,
-        update_from,
-        joins_from: now + inherited.map_or(Span::ZERO, |inherited| hierarchy::inherited_delay(cx, group, inherited)),
+        update_from: is_open(group, last_updated).then_some(from),
+        // Who joins while the boot groups above still wait isn't switched on before them.
+        joins_from: now.max(from),
     }))
 }
 

@@ -3,48 +3,58 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use vmtwin_model::Cause;
-use vmtwin_model::id::CallId;
+use vmtwin_model::id::{CallId, PoolId};
 use vmtwin_model::kube::api::{ApiError, ErrorReason, Notice, WatchEvent, Write};
 use vmtwin_model::kube::object::same_part;
 use vmtwin_model::kube::power::{PowerOpMode, PowerState};
 use vmtwin_model::kube::virtual_machine::{VirtualMachine, VirtualMachineSpec, VirtualMachineStatus};
+use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::{
     BootOrderGroup, GroupMember, GroupMemberStatus, MemberKind, VirtualMachineGroup, VirtualMachineGroupSpec, VirtualMachineGroupStatus,
 };
-use vmtwin_model::kube::{Condition, ConditionType, Conditions, Object, ObjectKey, Reason, Resource};
+use vmtwin_model::kube::virtual_machine_image::VirtualMachineImage;
+use vmtwin_model::kube::zone::Zone;
+use vmtwin_model::kube::{Condition, ConditionType, Conditions, Object, ObjectKey, Reason, Resource, Scope};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
-use vmtwin_model::vsphere::{Answer, Operation};
+use vmtwin_model::units::{Bytes, MHz, MiB, VCpus};
+use vmtwin_model::vsphere::answer::Placement;
+use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec};
+use vmtwin_model::vsphere::{Answer, Failure, Fault, FaultName, Operation, Reply};
 
 use super::finalizer::FINALIZER;
 use super::power::{APPLIED, APPLY_TIME, LAST_UPDATED};
 use crate::draft::Draft;
 use crate::settings::Settings;
+use crate::vm::keys;
 use crate::{Engine, Input, Key, Out, Verdict};
 
 const NAMESPACE: &str = "ns";
 
 /// An engine, a few objects, and an instant.
-pub(super) struct Cluster {
+struct Cluster {
     engine: Engine,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     now: Timestamp,
     version: u64,
-    pub(super) writes: Vec<ObjectKey>,
-    pub(super) calls: Vec<Operation>,
+    writes: Vec<ObjectKey>,
+    calls: Vec<Operation>,
     notices: Vec<Notice>,
     verdicts: Vec<(Key, Verdict)>,
-    pub(super) answer: fn(&Operation) -> Answer,
+    vsphere: fn(&Operation) -> Result<Reply, Failure>,
 }
 
 impl Cluster {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self::with(Settings::default())
     }
 
-    pub(super) fn with(settings: Settings) -> Self {
+    fn with(settings: Settings) -> Self {
         let now = Timestamp::parse("2026-01-01T00:00:00.25Z").expect("an instant");
         Self {
             engine: Engine::new(now, Arc::new(Settings { resync_period: None, ..settings }), Rng::new(1), 0),
@@ -55,29 +65,34 @@ impl Cluster {
             calls: Vec::new(),
             notices: Vec::new(),
             verdicts: Vec::new(),
-            answer: |operation| unreachable!("nobody expects {operation}"),
+            vsphere: |operation| unreachable!("nobody expects {operation}"),
         }
     }
 
-    /// Stores an object as a user's request would.
-    pub(super) fn apply<K: Resource>(&mut self, name: &str, spec: K::Spec, status: K::Status) {
-        let uid = format!("{}-{name}", K::KIND);
-        let meta =
-            ObjectMeta { name: Some(name.to_owned()), namespace: Some(NAMESPACE.to_owned()), uid: Some(uid), ..ObjectMeta::default() };
+    /// Stores an object as a user's request would. VMs are paused: what their own controller does is looked at elsewhere.
+    fn apply<K: Resource>(&mut self, name: &str, spec: K::Spec, status: K::Status) {
+        let namespaced = K::KIND.info().scope == Scope::Namespaced;
+        let meta = ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: namespaced.then(|| NAMESPACE.to_owned()),
+            uid: Some(format!("{}-{name}", K::KIND)),
+            annotations: (K::KIND == VirtualMachine::KIND).then(|| BTreeMap::from([(keys::PAUSED.to_owned(), String::new())])),
+            ..ObjectMeta::default()
+        };
         self.store(Object::new::<K>(meta, spec, status));
     }
 
-    pub(super) fn vm(&mut self, name: &str, group: &str, power_state: PowerState) {
+    fn vm(&mut self, name: &str, group: &str, power_state: PowerState) {
         let spec = VirtualMachineSpec { group_name: group.to_owned(), power_state: Some(power_state), ..VirtualMachineSpec::default() };
         self.apply::<VirtualMachine>(name, spec, VirtualMachineStatus::default());
     }
 
-    pub(super) fn group(&mut self, name: &str, spec: VirtualMachineGroupSpec) {
+    fn group(&mut self, name: &str, spec: VirtualMachineGroupSpec) {
         self.apply::<VirtualMachineGroup>(name, spec, VirtualMachineGroupStatus::default());
     }
 
     /// Changes an object as a user's request would.
-    pub(super) fn edit<K: Resource>(&mut self, name: &str, change: impl FnOnce(&mut Draft<K>)) {
+    fn edit<K: Resource>(&mut self, name: &str, change: impl FnOnce(&mut Draft<K>)) {
         let key = ObjectKey::of::<K>(NAMESPACE, name);
         let mut draft = Draft::<K>::of(self.objects[&key].clone()).expect("an object of that kind");
         change(&mut draft);
@@ -136,13 +151,13 @@ impl Cluster {
     }
 
     fn answer_call(&mut self, id: CallId, operation: Operation) {
-        let answer = (self.answer)(&operation);
+        let answer = Answer { task: None, result: (self.vsphere)(&operation) };
         self.calls.push(operation);
         self.tell(Input::Answer { id, answer });
     }
 
     /// Lets time pass up to this instant.
-    pub(super) fn run(&mut self, span: Span) {
+    fn run(&mut self, span: Span) {
         let end = self.now + span;
         while let Some((at, _)) = self.engine.next_wakeup().filter(|(at, _)| *at <= end) {
             self.now = self.now.max(at);
@@ -152,19 +167,19 @@ impl Cluster {
     }
 
     /// Lets a second pass, in which everything comes to rest.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         self.run(Span::from_secs(1));
     }
 
-    pub(super) fn object<K: Resource>(&self, name: &str) -> &Object {
+    fn object<K: Resource>(&self, name: &str) -> &Object {
         &self.objects[&ObjectKey::of::<K>(NAMESPACE, name)]
     }
 
-    pub(super) fn status(&self, group: &str) -> &VirtualMachineGroupStatus {
+    fn status(&self, group: &str) -> &VirtualMachineGroupStatus {
         self.object::<VirtualMachineGroup>(group).view::<VirtualMachineGroup>().expect("a group").status
     }
 
-    pub(super) fn entry(&self, group: &str, name: &str) -> &GroupMemberStatus {
+    fn entry(&self, group: &str, name: &str) -> &GroupMemberStatus {
         self.status(group).members.iter().find(|entry| entry.name == name).expect("a member")
     }
 
@@ -184,7 +199,7 @@ impl Cluster {
     }
 
     /// What the group tells of a member, or of itself, as reason (status where it holds) and message.
-    pub(super) fn says(conditions: &[Condition], type_: &ConditionType) -> String {
+    fn says(conditions: &[Condition], type_: &ConditionType) -> String {
         match conditions.to_vec().condition(type_) {
             None => "absent".to_owned(),
             Some(condition) if condition.message.is_empty() => condition.reason.to_string(),
@@ -192,7 +207,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn ready(&self, group: &str) -> String {
+    fn ready(&self, group: &str) -> String {
         Self::says(&self.status(group).conditions, &ConditionType::Ready)
     }
 
@@ -237,19 +252,19 @@ fn admit(now: Timestamp, before: Option<&Object>, object: &mut Object) {
     }
 }
 
-pub(super) fn vms(names: &[&str]) -> Vec<GroupMember> {
+fn vms(names: &[&str]) -> Vec<GroupMember> {
     names.iter().map(|name| GroupMember { kind: None, name: (*name).to_owned() }).collect()
 }
 
-pub(super) fn groups(names: &[&str]) -> Vec<GroupMember> {
+fn groups(names: &[&str]) -> Vec<GroupMember> {
     names.iter().map(|name| GroupMember { kind: Some(MemberKind::VirtualMachineGroup), name: (*name).to_owned() }).collect()
 }
 
-pub(super) fn boot(members: Vec<GroupMember>, delay_secs: Option<i64>) -> BootOrderGroup {
+fn boot(members: Vec<GroupMember>, delay_secs: Option<i64>) -> BootOrderGroup {
     BootOrderGroup { members, power_on_delay: delay_secs.map(Span::from_secs) }
 }
 
-pub(super) fn spec(boot_order: Vec<BootOrderGroup>, power_state: Option<PowerState>) -> VirtualMachineGroupSpec {
+fn spec(boot_order: Vec<BootOrderGroup>, power_state: Option<PowerState>) -> VirtualMachineGroupSpec {
     VirtualMachineGroupSpec { boot_order, power_state, ..VirtualMachineGroupSpec::default() }
 }
 
@@ -390,16 +405,18 @@ fn delays_of_nested_groups_add_up() {
     cluster.group("child", child);
     cluster.group("parent", spec(vec![boot(groups(&["child"]), Some(30))], Some(PowerState::PoweredOn)));
     let admitted = cluster.last_updated("parent");
-    cluster.run(Span::from_secs(5));
+    cluster.run(Span::from_secs(4));
     assert_eq!(cluster.applies_after("vm", admitted), seconds(90));
     assert_eq!(Cluster::says(&cluster.status("child").conditions, &ConditionType::GroupLinked), "True");
     assert_eq!(cluster.entry("parent", "child").power_state, None);
 
-    let joined = cluster.now;
-    cluster.vm("late", "child", PowerState::PoweredOff);
-    cluster.edit::<VirtualMachineGroup>("child", |group| group.spec_mut().boot_order[0].members.extend(vms(&["late"])));
-    cluster.settle();
-    assert_eq!(cluster.applies_after("late", joined), seconds(90), "of the boot groups above too");
+    for (vm, joins_after, applies_after) in [("soon", 5, 90), ("late", 100, 160)] {
+        cluster.run(admitted + Span::from_secs(joins_after) - cluster.now);
+        cluster.vm(vm, "child", PowerState::PoweredOff);
+        cluster.edit::<VirtualMachineGroup>("child", |group| group.spec_mut().boot_order[0].members.extend(vms(&[vm])));
+        cluster.settle();
+        assert_eq!(cluster.applies_after(vm, admitted), seconds(applies_after), "{vm}: from joining, but not before the turn of its group");
+    }
 }
 
 #[test]
@@ -585,4 +602,226 @@ fn a_thousand_members_are_linked_in_one_more_run() {
     assert!(runs <= 4, "runs beyond one for each pass: {runs}");
     let reasons = cluster.status("g").members.iter().map(|entry| Cluster::says(&entry.conditions, &ConditionType::GroupLinked));
     assert!(reasons.into_iter().all(|reason| reason == Reason::True.as_str()));
+}
+
+/// A namespace with two zones, a class, an image and a storage class; vSphere offers the second pool and a host in it.
+fn furnished() -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.vsphere = |operation| match operation {
+        Operation::PlaceVmsXCluster(request) => {
+            Ok(Reply::Placements(request.vm_placement_specs.iter().map(|spec| on_host_7(spec)).collect()))
+        }
+        Operation::MinClusterCpu { .. } => Ok(Reply::Clock(MHz(2000))),
+        other => unreachable!("nobody expects {other}"),
+    };
+    for (zone, pool, domain) in [("zone-1", "resgroup-1", "domain-c1"), ("zone-2", "resgroup-2", "domain-c2")] {
+        cluster.apply::<Zone>(
+            zone,
+            of_json(json!({"managedVMs": {"poolMoIDs": [pool], "clusterMoIDs": [domain], "folderMoID": "group-v1"}})),
+            of_json(json!({})),
+        );
+    }
+    let class =
+        json!({"hardware": {"cpus": 2, "memory": "4Gi"}, "policies": {"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}});
+    cluster.apply::<VirtualMachineClass>("small", of_json(class), of_json(json!({})));
+    let image = json!({"type": "OVF", "disks": [{"name": "disk", "limit": "10Gi"}], "conditions": [{"type": "Ready", "status": "True", "reason": "True"}]});
+    cluster.apply::<VirtualMachineImage>("vmi-1", of_json(json!({})), of_json(image));
+    let gold = json!({"provisioner": "csi.vsphere.vmware.com", "parameters": {"storagePolicyID": "policy-gold"}});
+    cluster.apply::<StorageClass>("gold", of_json(gold), of_json(json!({})));
+    cluster
+}
+
+fn on_host_7(spec: &ConfigSpec) -> Placement {
+    let vm_name = spec.name.clone().expect("the VM's name");
+    Placement { vm_name, pool: "resgroup-2".into(), host: Some("host-7".into()), datastores: Vec::new() }
+}
+
+fn of_json<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("well formed")
+}
+
+fn complete_vm(cluster: &mut Cluster, name: &str, group: &str) {
+    let image = json!({"kind": "VirtualMachineImage", "name": "vmi-1"});
+    let spec = json!({"groupName": group, "className": "small", "image": image, "storageClass": "gold", "powerState": "PoweredOff"});
+    cluster.apply::<VirtualMachine>(name, of_json(spec), VirtualMachineStatus::default());
+}
+
+fn placed(cluster: &Cluster, group: &str, vm: &str) -> String {
+    let entry = cluster.entry(group, vm);
+    let says = Cluster::says(&entry.conditions, &ConditionType::MemberPlacementReady);
+    match &entry.placement {
+        Some(there) => format!("{says} {} {} {}", there.zone_id, there.pool, there.node),
+        None => says,
+    }
+}
+
+fn request(cluster: &Cluster, nth: usize) -> (Vec<&str>, Vec<&str>) {
+    let requests = cluster.calls.iter().filter_map(|call| match call {
+        Operation::PlaceVmsXCluster(request) => Some(request),
+        _ => None,
+    });
+    let request = requests.into_iter().nth(nth).expect("a request");
+    assert!(request.host_recomm_required && !request.datastore_recomm_required);
+    let names = request.vm_placement_specs.iter().map(|spec| spec.name.as_deref().expect("the VM's name")).collect();
+    (request.resource_pools.iter().map(PoolId::as_str).collect(), names)
+}
+
+fn placement_calls(cluster: &Cluster) -> usize {
+    cluster.calls.iter().filter(|call| matches!(call, Operation::PlaceVmsXCluster(_))).count()
+}
+
+#[test]
+fn a_tree_is_placed_by_its_root_in_one_request_and_not_again() {
+    let mut cluster = furnished();
+    for (vm, group) in [("own", "root"), ("deep", "child")] {
+        complete_vm(&mut cluster, vm, group);
+    }
+    let child = VirtualMachineGroupSpec { group_name: "root".to_owned(), ..spec(vec![boot(vms(&["deep"]), None)], None) };
+    cluster.group("child", child);
+    let mut members = vms(&["own"]);
+    members.extend(groups(&["child"]));
+    cluster.group("root", spec(vec![boot(members, None)], None));
+    cluster.run(Span::from_secs(10));
+    assert_eq!(request(&cluster, 0), (vec!["resgroup-1", "resgroup-2"], vec!["deep", "own"]));
+    for (group, vm) in [("root", "own"), ("child", "deep")] {
+        assert_eq!(placed(&cluster, group, vm), "True zone-2 resgroup-2 host-7");
+    }
+    assert_eq!((cluster.ready("root").as_str(), cluster.ready("child").as_str()), ("True", "True"));
+    assert_eq!(placement_calls(&cluster), 1);
+    cluster.writes.clear();
+    cluster.edit::<VirtualMachine>("deep", |vm| vm.set_label("looked-at", Some("yes")));
+    cluster.run(Span::from_secs(10));
+    assert_eq!((placement_calls(&cluster), cluster.writes.as_slice()), (1, [].as_slice()));
+}
+
+#[test]
+fn the_spec_that_is_placed_has_size_reservations_and_disks() {
+    let mut cluster = furnished();
+    complete_vm(&mut cluster, "vm", "g");
+    cluster.group("g", spec(vec![boot(vms(&["vm"]), None)], None));
+    cluster.settle();
+    let Some(Operation::PlaceVmsXCluster(request)) = cluster.calls.last() else { unreachable!("a placement is expected") };
+    let config = &request.vm_placement_specs[0];
+    assert_eq!((config.num_cpus, config.memory_mb), (Some(VCpus(2)), Some(MiB(4096))));
+    let reserved =
+        |allocation: &Option<Allocation>| allocation.as_ref().and_then(|allocation| Some((allocation.reservation?, allocation.limit?)));
+    assert_eq!((reserved(&config.cpu_allocation), reserved(&config.memory_allocation)), (Some((1000, -1)), Some((1024, -1))));
+    assert!(config.files.is_some(), "the call needs it");
+    let disks: Vec<_> =
+        config.device_change.iter().map(|change| (change.device.capacity_in_bytes, &*change.profile[0].profile_id)).collect();
+    assert_eq!(disks, [(Some(Bytes::from_gib(10)), "policy-gold")]);
+}
+
+#[test]
+fn one_missing_member_holds_all_back() {
+    let mut cluster = furnished();
+    complete_vm(&mut cluster, "here", "root");
+    let child = VirtualMachineGroupSpec { group_name: "root".to_owned(), ..spec(vec![boot(vms(&["gone"]), None)], None) };
+    cluster.group("child", child);
+    let mut members = vms(&["here"]);
+    members.extend(groups(&["child"]));
+    cluster.group("root", spec(vec![boot(members, None)], None));
+    cluster.run(Span::from_secs(10));
+    assert_eq!(placement_calls(&cluster), 0);
+    assert_eq!(*cluster.verdict("root"), Verdict::failed(r#"VM "gone" is not linked for group "child""#));
+    assert_eq!(placed(&cluster, "root", "here"), "absent");
+    complete_vm(&mut cluster, "gone", "child");
+    cluster.run(Span::from_secs(10));
+    assert_eq!(placed(&cluster, "root", "here"), "True zone-2 resgroup-2 host-7");
+}
+
+#[test]
+fn a_vm_without_its_class_is_not_ready_and_holds_the_others_back() {
+    let mut cluster = furnished();
+    complete_vm(&mut cluster, "good", "g");
+    complete_vm(&mut cluster, "bad", "g");
+    cluster.edit::<VirtualMachine>("bad", |vm| vm.spec_mut().class_name = "large".to_owned());
+    cluster.group("g", spec(vec![boot(vms(&["good", "bad"]), None)], None));
+    cluster.settle();
+    let why = r#"failed to get VM placement prereqs: virtualmachineclasses.vmoperator.vmware.com "large" not found"#;
+    assert_eq!(placed(&cluster, "g", "good"), "PendingPlacement");
+    assert_eq!(placed(&cluster, "g", "bad"), format!("NotReady: {why}"));
+    assert_eq!(*cluster.verdict("g"), Verdict::failed(format!("failed to get all VM placement ConfigSpecs: {why}")));
+    assert_eq!(cluster.calls, []);
+}
+
+#[test]
+fn a_refused_placement_is_told_and_tried_again() {
+    let mut cluster = furnished();
+    let works = cluster.vsphere;
+    cluster.vsphere = |operation| match operation {
+        Operation::PlaceVmsXCluster(_) => Err(Failure::Fault(Fault::new(FaultName::NoCompatibleHost, "no host is compatible"))),
+        _ => Ok(Reply::Clock(MHz(2000))),
+    };
+    complete_vm(&mut cluster, "vm", "g");
+    cluster.group("g", spec(vec![boot(vms(&["vm"]), None)], None));
+    cluster.settle();
+    let told = placed(&cluster, "g", "vm");
+    assert!(told.starts_with("PendingPlacement: PlaceVmsXCluster failed: ") && told.contains("no host is compatible"), "{told}");
+    cluster.vsphere = works;
+    cluster.run(Span::from_secs(10));
+    assert_eq!(placed(&cluster, "g", "vm"), "True zone-2 resgroup-2 host-7");
+}
+
+#[test]
+fn a_vm_that_no_recommendation_is_for_is_an_error() {
+    let mut cluster = furnished();
+    cluster.vsphere = |operation| match operation {
+        Operation::PlaceVmsXCluster(_) => Ok(Reply::Placements(Vec::new())),
+        _ => Ok(Reply::Clock(MHz(2000))),
+    };
+    complete_vm(&mut cluster, "vm", "g");
+    cluster.group("g", spec(vec![boot(vms(&["vm"]), None)], None));
+    cluster.settle();
+    assert_eq!(*cluster.verdict("g"), Verdict::failed("no placement result for VM vm in group g"));
+}
+
+#[test]
+fn what_exists_or_is_placed_keeps_its_place_and_what_was_made_anew_gets_one() {
+    let mut cluster = furnished();
+    complete_vm(&mut cluster, "there", "g");
+    cluster.edit::<VirtualMachine>("there", |vm| {
+        vm.status_mut().unique_id = "vm-1".to_owned();
+        vm.status_mut().zone = "zone-1".to_owned();
+    });
+    complete_vm(&mut cluster, "new", "g");
+    cluster.group("g", spec(vec![boot(vms(&["there", "new"]), None)], None));
+    cluster.settle();
+    assert_eq!(placed(&cluster, "g", "there"), "AlreadyPlaced: zone-1");
+    assert_eq!(request(&cluster, 0).1, ["new"]);
+    cluster.delete::<VirtualMachine>("new");
+    cluster.settle();
+    complete_vm(&mut cluster, "new", "g");
+    cluster.edit::<VirtualMachine>("new", |vm| vm.meta_mut().uid = Some("another".to_owned()));
+    cluster.settle();
+    assert_eq!(request(&cluster, 1).1, ["new"]);
+    assert_eq!(cluster.entry("g", "new").uid, "another");
+}
+
+#[test]
+fn a_common_zone_label_narrows_the_candidates_and_a_node_goes_by_itself() {
+    let mut cluster = furnished();
+    for vm in ["a", "b", "node"] {
+        complete_vm(&mut cluster, vm, "g");
+        cluster.edit::<VirtualMachine>(vm, |vm| vm.set_label(keys::ZONE, Some("zone-2")));
+    }
+    cluster.edit::<VirtualMachine>("node", |vm| vm.set_label("capv.vmware.com/cluster.role", Some("worker")));
+    cluster.group("g", spec(vec![boot(vms(&["a", "b", "node"]), None)], None));
+    cluster.settle();
+    assert_eq!(request(&cluster, 0), (vec!["resgroup-2"], vec!["a", "b"]));
+    assert_eq!(placed(&cluster, "g", "node"), "absent");
+    assert_eq!(cluster.ready("g"), "MembersNotReady: 1 of 3 members not ready: VirtualMachine/node missing condition PlacementReady");
+}
+
+#[test]
+fn without_a_zone_there_is_nothing_to_offer() {
+    let mut cluster = furnished();
+    let now = Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+    for zone in ["zone-1", "zone-2"] {
+        cluster.edit::<Zone>(zone, |zone| zone.meta_mut().deletion_timestamp = Some(now.clone()));
+    }
+    complete_vm(&mut cluster, "vm", "g");
+    cluster.group("g", spec(vec![boot(vms(&["vm"]), None)], None));
+    cluster.settle();
+    assert_eq!(placed(&cluster, "g", "vm"), "PendingPlacement: no placement candidates");
 }

@@ -170,6 +170,8 @@ codes! {
         "The field belongs to steps with another verb and has no meaning here.";
     VT4005 OneThing "not exactly one thing to do" "vt4005-one-thing":
         "An action names one subject and one thing that happens to it.";
+    VT4009 StepFailed "a step did not hold" :
+        "The file is fine; what it says of the run isn't. The place is that of the expectation; the message says what was found instead.";
     VT4010 NotSupported "not supported yet" "vt4010-not-supported":
         "This is a part of the format that this version can't run yet. It is refused, so that nobody takes it for done.";
     VT5001 TwoDefaults "two defaults" "vt5001-two-defaults":

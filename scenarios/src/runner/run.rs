@@ -49,7 +49,6 @@ pub struct Ran {
 }
 
 /// A run under way: the simulation and what watches it.
-#[derive(Debug)]
 pub(super) struct Run<'a> {
     pub(super) simulation: Simulation,
     pub(super) monitor: Monitor,
@@ -60,12 +59,6 @@ pub(super) struct Run<'a> {
     pub(super) step_began: Vec<u64>,
     cancelled: &'a dyn Fn() -> bool,
     turns: u32,
-}
-
-impl std::fmt::Debug for dyn Fn() -> bool + '_ {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fn() -> bool")
-    }
 }
 
 /// Why a run goes no further.

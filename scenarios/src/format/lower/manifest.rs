@@ -58,8 +58,16 @@ pub(in crate::format) enum Purpose {
     Refused,
     /// A part of an object, to merge.
     Patch,
+    /// A part of an object, to merge, and that shall be denied.
+    RefusedPatch,
     /// A part of an object, to compare.
     Partial,
+}
+
+impl Purpose {
+    fn is_patch(self) -> bool {
+        matches!(self, Self::Patch | Self::RefusedPatch)
+    }
 }
 
 impl Raw {
@@ -114,7 +122,7 @@ pub(in crate::format) fn manifest(cx: &mut Cx<'_>, raw: &Raw, purpose: Purpose) 
     }
     let origin = Origin { file: Arc::clone(cx.sink.sources.file(node.region.file)), root: Arc::clone(&raw.root), path: raw.path.clone() };
     expressions(cx, &node, purpose == Purpose::Partial);
-    let api_version = text_field(cx, &node, "apiVersion", purpose != Purpose::Patch);
+    let api_version = text_field(cx, &node, "apiVersion", !purpose.is_patch());
     let kind = text_field(cx, &node, "kind", true)?;
     let named = check_metadata(cx, &node, purpose);
     let mut value = node.to_value();
@@ -126,7 +134,7 @@ pub(in crate::format) fn manifest(cx: &mut Cx<'_>, raw: &Raw, purpose: Purpose) 
         }
         Some(version) if purpose == Purpose::State => Kind::find(version, &kind),
         Some(version) => find_kind(cx, version, &kind, kind_region),
-        None if purpose == Purpose::Patch => Kind::named(&kind).or_else(|| {
+        None if purpose.is_patch() => Kind::named(&kind).or_else(|| {
             let help = cx.sink.near(&kind, Kind::all().map(|kind| kind.info().kind));
             cx.sink.tell_help(Code::UnknownKind, kind_region, format!("no kind is named `{}`", shorten(&kind)), help);
             None
@@ -210,7 +218,7 @@ fn check_metadata(cx: &mut Cx<'_>, node: &Node, purpose: Purpose) -> bool {
             cx.sink.tell_help(Code::UnknownField, entry.key_region, format!("unknown field `{}` in `metadata`", shorten(key)), help);
         }
         let value = &entry.value;
-        let loose = matches!(purpose, Purpose::Partial | Purpose::Patch);
+        let loose = purpose == Purpose::Partial || purpose.is_patch();
         let is_text = |node: &Node| node.as_str().is_some() || matches!(node.data, Data::Broken) || (loose && node.is_null());
         match key {
             "name" | "namespace" | "generateName" | "uid" if !is_text(value) => wrong_text(cx, &entry.key, value),
@@ -274,9 +282,9 @@ pub(in crate::format) fn tell_no_namespace(cx: &mut Cx<'_>, kind: &str, region: 
 fn check_fields(cx: &mut Cx<'_>, node: &Node, kind: Kind, api_version: Option<&str>, purpose: Purpose) {
     let info = kind.info();
     let current = api_version.is_none_or(|version| version == info.api_version());
-    let Some(schema) = info.schema.filter(|_| current && purpose != Purpose::Refused) else { return };
+    let Some(schema) = info.schema.filter(|_| current && !matches!(purpose, Purpose::Refused | Purpose::RefusedPatch)) else { return };
     let rules = match purpose {
-        Purpose::Partial | Purpose::Patch => Rules::Partial,
+        Purpose::Partial | Purpose::Patch | Purpose::RefusedPatch => Rules::Partial,
         Purpose::State => Rules::Installed,
         Purpose::Request | Purpose::Refused => Rules::Manifest,
     };

@@ -157,7 +157,7 @@ fn verb(cx: &mut Cx<'_>, section: &Spanned<StepFields>, raws: &[Raw], names: &BT
     Some(match verb {
         "apply" => Verb::Apply(requests(cx, raws, purpose, plain_user), expect),
         "create" => Verb::Create(requests(cx, raws, purpose, plain_user), expect),
-        "patch" => Verb::Patch(all(cx, raws, if purpose == Purpose::Refused { purpose } else { Purpose::Patch }), expect),
+        "patch" => Verb::Patch(all(cx, raws, if purpose == Purpose::Refused { Purpose::RefusedPatch } else { Purpose::Patch }), expect),
         "delete" => Verb::Delete(references(cx, section.delete.as_ref()?), expect),
         "assert" => Verb::Assert(all(cx, raws, Purpose::Partial)),
         "error" => Verb::Error(all(cx, raws, Purpose::Partial)),

@@ -1,0 +1,438 @@
+//! From an inventory at rest to a world: ids are given out, names are resolved, what exists already is put in its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vmtwin_model::Cause;
+use vmtwin_model::id::{ClusterId, DatastoreId, FolderId, HostId, NetworkId, PoolId, VmId};
+use vmtwin_model::table::Table;
+use vmtwin_model::time::Timestamp;
+use vmtwin_model::units::Bytes;
+use vmtwin_model::vsphere::Inventory;
+use vmtwin_model::vsphere::inventory::{self, ExistingVm, HostState, Name, PoolAllocation};
+use vmtwin_model::vsphere::spec::ManagedBy;
+use vmtwin_model::vsphere::vm::PowerState;
+
+use crate::agenda::Agenda;
+use crate::capacity::{self, Need};
+use crate::datastore::Policy;
+use crate::guest::GuestLife;
+use crate::host::Gate;
+use crate::image::{Behaviour, Image};
+use crate::latency::Durations;
+use crate::neighbours::Ports;
+use crate::shards::Shards;
+use crate::task::Tasks;
+use crate::vm::{NAMESPACED_NAME, Vm, Vms};
+use crate::{Cluster, Datastore, Folder, Host, Names, Network, Pool, Settings, Source, World, Zone};
+
+/// Why an infrastructure can't be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// A name isn't there.
+    #[error("{by} names the {kind} `{name}`, which isn't there{}", near(.similar))]
+    Unknown {
+        /// What was looked for.
+        kind: &'static str,
+        /// Under which name.
+        name: Name,
+        /// Who names it.
+        by: String,
+        /// A name that is there and looks like it.
+        similar: Option<Name>,
+    },
+    /// A name or an id is there twice.
+    #[error("there are two {kind}s called `{name}`")]
+    Twice {
+        /// Of what.
+        kind: &'static str,
+        /// The name.
+        name: Name,
+    },
+    /// There is no place for a VM.
+    #[error("the VM `{0}` has no host to be on: there is none")]
+    NoHost(Name),
+}
+
+/// What a message adds where a name looks like another.
+pub(crate) fn near(similar: &Option<Name>) -> String {
+    similar.as_ref().map(|name| format!(": did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The name that looks most like this one, if any does: it begins alike, or differs in a letter or two.
+pub(crate) fn similar<'a>(name: &str, names: impl Iterator<Item = &'a Name>) -> Option<Name> {
+    let mut best: Option<(usize, &Name)> = None;
+    for candidate in names {
+        let distance = distance(name, candidate);
+        if distance <= name.len().max(candidate.len()) / 3 && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, name)| name.clone())
+}
+
+/// How many letters must be put in, left out or changed to make one of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The newest virtual hardware of a vCenter's version.
+fn newest_hardware(version: &str) -> &'static str {
+    match version.split('.').next() {
+        Some("6") => "vmx-15",
+        Some("7") => "vmx-19",
+        Some("8") => "vmx-21",
+        _ => "vmx-22",
+    }
+}
+
+fn find(kind: &'static str, names: &BTreeMap<Name, u32>, name: &Name, by: impl Fn() -> String) -> Result<u32, BuildError> {
+    let unknown = || BuildError::Unknown { kind, name: name.clone(), by: by(), similar: similar(name, names.keys()) };
+    names.get(name).copied().ok_or_else(unknown)
+}
+
+impl World {
+    /// The world of an inventory, at its first instant.
+    ///
+    /// # Errors
+    /// If a name in it isn't there, or is there twice.
+    pub fn new(now: Timestamp, settings: Settings, inventory: &Inventory) -> Result<Self, BuildError> {
+        let mut world = Self::empty(now, settings, inventory);
+        world.add_datastores(inventory)?;
+        world.add_networks(inventory)?;
+        world.add_policies(inventory)?;
+        world.vm_folder = world.add_folder("vm".into(), None);
+        for zone in &inventory.zones {
+            for cluster in &zone.clusters {
+                world.add_cluster(&zone.name, cluster)?;
+            }
+        }
+        world.add_namespaces(inventory);
+        world.add_pools(inventory)?;
+        for vm in &inventory.virtual_machines {
+            world.add_existing(inventory, vm)?;
+        }
+        for rule in &inventory.faults {
+            world.add_rule(rule);
+        }
+        world.told.clear();
+        world.touched.clear();
+        Ok(world)
+    }
+
+    fn empty(now: Timestamp, settings: Settings, inventory: &Inventory) -> Self {
+        let image = |image: &inventory::Image| {
+            let profile = image.guest.as_ref().and_then(|guest| inventory.guests.get(guest));
+            Image { item: image.clone(), behaviour: Arc::new(Behaviour::new(profile, &image.guest_id, image.tools)) }
+        };
+        Self {
+            now,
+            cause: Cause::default(),
+            source: Source::Vsphere,
+            settings,
+            rng: settings.rng,
+            durations: Durations { timings: Arc::new(inventory.timings.clone()), slow: BTreeMap::new() },
+            agenda: Agenda::default(),
+            zones: Arc::new(inventory.zones.iter().map(|zone| Zone { name: zone.name.clone() }).collect()),
+            hosts: Table::new(),
+            clusters: Table::new(),
+            pools: Table::new(),
+            folders: Table::new(),
+            vm_folder: 0,
+            datastores: Table::new(),
+            networks: Table::new(),
+            policies: Arc::new(Vec::new()),
+            images: Arc::new(inventory.images.iter().map(image).collect()),
+            namespaces: Arc::new(inventory.namespaces.iter().map(|namespace| (namespace.name.clone(), namespace.zones.clone())).collect()),
+            names: Names::default(),
+            rules: Vec::new(),
+            vms: Vms::default(),
+            tasks: Tasks::default(),
+            calls: BTreeMap::new(),
+            counts: Shards::default(),
+            instance_uuid: settings.rng.draw("sim/vcenter", "instanceUuid").uuid().to_string().into(),
+            hardware_version: newest_hardware(&inventory.vcenter_version).into(),
+            vcenter_up: true,
+            touched: BTreeMap::new(),
+            left: Vec::new(),
+            missed: BTreeMap::new(),
+            missed_left: Vec::new(),
+            told: Vec::new(),
+            ports: Ports::default(),
+        }
+    }
+
+    fn add_datastores(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
+        for (nth, ds) in inventory.datastores.iter().enumerate() {
+            let id = DatastoreId::new(format!("datastore-{}", 15 + nth));
+            let row = self.datastores.insert(Arc::new(Datastore {
+                id: id.clone(),
+                name: ds.name.clone(),
+                type_: ds.type_.clone(),
+                capacity: ds.capacity,
+                foreign: ds.used,
+                used: Bytes::ZERO,
+                accessible: true,
+                maintenance: ds.maintenance,
+                space_of: None,
+                gate: Gate::default(),
+            }));
+            self.names.datastore_ids.insert(id, row);
+            if self.names.datastores.insert(ds.name.clone(), row).is_some() {
+                return Err(BuildError::Twice { kind: "datastore", name: ds.name.clone() });
+            }
+        }
+        for ds in &inventory.datastores {
+            if let Some(other) = &ds.shares_space_with {
+                let space = find("datastore", &self.names.datastores, other, || format!("datastore `{}`", ds.name))?;
+                let row = self.names.datastores[&ds.name];
+                if let Some(ds) = self.datastores.get_mut(row) {
+                    ds.space_of = Some(space);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_networks(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
+        for (nth, network) in inventory.networks.iter().enumerate() {
+            let id = if &*network.type_ == "standard" { format!("network-{}", 20 + nth) } else { format!("dvportgroup-{}", 20 + nth) };
+            let segment = self.rng.draw("sim/segment", &*network.name).uuid().to_string();
+            let row = self.networks.insert(Arc::new(Network::new(NetworkId::new(id), network.clone(), segment.into())));
+            if self.names.networks.insert(network.name.clone(), row).is_some() {
+                return Err(BuildError::Twice { kind: "network", name: network.name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_policies(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
+        let mut policies = Vec::new();
+        for policy in &inventory.storage_policies {
+            let by = || format!("storage policy `{}`", policy.name);
+            let datastores = policy.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
+            policies.push(Policy { id: policy.id.clone(), datastores, thin: policy.thin });
+        }
+        self.policies = Arc::new(policies);
+        Ok(())
+    }
+
+    pub(crate) fn add_folder(&mut self, name: Name, parent: Option<u32>) -> u32 {
+        let id = FolderId::new(format!("group-v{}", 3 + self.folders.len()));
+        let row = self.folders.insert(Arc::new(Folder { id: id.clone(), name, parent }));
+        self.names.folder_ids.insert(id, row);
+        row
+    }
+
+    pub(crate) fn add_pool(&mut self, name: Name, cluster: u32, parent: Option<u32>, cpu: PoolAllocation, memory: PoolAllocation) -> u32 {
+        let id = PoolId::new(format!("resgroup-{}", 10 + self.pools.len()));
+        let cluster_id = self.clusters.get(cluster).map_or_else(|| ClusterId::from(""), |cluster| cluster.id.clone());
+        let pool = Pool { id: id.clone(), name, cluster_id, cpu, memory, cluster, parent, demand: Need::default() };
+        let row = self.pools.insert(Arc::new(pool));
+        self.names.pool_ids.insert(id, row);
+        row
+    }
+
+    fn add_cluster(&mut self, zone: &Name, cluster: &inventory::Cluster) -> Result<(), BuildError> {
+        let id = ClusterId::new(format!("domain-c{}", 8 + self.clusters.len()));
+        let row = self.clusters.insert(Arc::new(Cluster {
+            id: id.clone(),
+            name: cluster.name.clone(),
+            zone: zone.clone(),
+            drs: cluster.drs,
+            ha: cluster.ha.clone(),
+            rules: cluster.rules.clone(),
+            hosts: Vec::new(),
+            root: 0,
+        }));
+        self.names.cluster_ids.insert(id.clone(), row);
+        let fixed = PoolAllocation { reservation: 0, limit: -1, expandable: false };
+        let root = self.add_pool("Resources".into(), row, None, fixed, fixed);
+        let mut hosts = Vec::with_capacity(cluster.hosts.len());
+        for host in &cluster.hosts {
+            hosts.push(self.add_host(cluster, row, &id, host)?);
+        }
+        if let Some(there) = self.clusters.get_mut(row) {
+            there.root = root;
+            there.hosts = hosts;
+        }
+        Ok(())
+    }
+
+    fn add_host(&mut self, cluster: &inventory::Cluster, cluster_row: u32, cluster_id: &ClusterId, host: &inventory::Host) -> Result<u32, BuildError> {
+        let counted = || HostId::new(format!("host-{}", 9 + self.hosts.len()));
+        let id = host.id.clone().unwrap_or_else(counted);
+        let by = || format!("host `{}`", host.name);
+        let datastores: BTreeSet<u32> = host.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
+        let row = self.hosts.insert(Arc::new(Host {
+            id: id.clone(),
+            name: host.name.clone(),
+            cluster_id: cluster_id.clone(),
+            cpus: host.cpus(),
+            clock: host.clock,
+            cpu: host.cpu(),
+            memory: host.memory,
+            usable_cpu: capacity::usable_cpu(host.cpu(), cluster.reservable_cpu),
+            usable_memory: capacity::usable_memory(host.memory, cluster.reservable_memory),
+            state: host.state,
+            evacuating: false,
+            cluster: cluster_row,
+            datastores,
+            alive: host.state != HostState::NotResponding,
+            epoch: 0,
+            reserved: Need::default(),
+            demand: Need::default(),
+            failover_cpu: 0,
+            powered_on: 0,
+            leaving: BTreeSet::new(),
+            vms: BTreeSet::new(),
+            gate: Gate::default(),
+        }));
+        if self.names.host_ids.insert(id, row).is_some() || self.names.hosts.insert(host.name.clone(), row).is_some() {
+            return Err(BuildError::Twice { kind: "host", name: host.name.clone() });
+        }
+        Ok(row)
+    }
+
+    /// A folder for each namespace, and a pool in each cluster of its zones.
+    fn add_namespaces(&mut self, inventory: &Inventory) {
+        for namespace in &inventory.namespaces {
+            self.add_folder(namespace.name.clone(), Some(self.vm_folder));
+            let limit = |value: Option<i64>| PoolAllocation { limit: value.unwrap_or(-1), ..PoolAllocation::default() };
+            let cpu = limit(namespace.cpu_limit.map(|limit| limit.0));
+            let memory = limit(namespace.memory_limit.map(|limit| limit.to_mib_down().0));
+            let clusters = self.clusters.iter().filter(|(_, cluster)| namespace.zones.contains(&cluster.zone));
+            let clusters: Vec<(u32, u32)> = clusters.map(|(row, cluster)| (row, cluster.root)).collect();
+            for (cluster, root) in clusters {
+                self.add_pool(namespace.name.clone(), cluster, Some(root), cpu, memory);
+            }
+        }
+    }
+
+    /// The pools that a cluster has besides, parents before children as they stand.
+    fn add_pools(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
+        let clusters = inventory.zones.iter().flat_map(|zone| &zone.clusters);
+        for (cluster, row) in clusters.zip(0u32..) {
+            let root = self.clusters.get(row).map_or(0, |cluster| cluster.root);
+            let mut own: BTreeMap<Name, u32> = BTreeMap::new();
+            for pool in &cluster.resource_pools {
+                let parent = match &pool.parent {
+                    None => root,
+                    Some(name) => {
+                        let of_namespace = name.strip_prefix("namespace/").and_then(|namespace| self.child_pool(root, namespace));
+                        match of_namespace.or_else(|| own.get(name).copied()) {
+                            Some(parent) => parent,
+                            None => find("resource pool", &own, name, || format!("resource pool `{}`", pool.name))?,
+                        }
+                    }
+                };
+                let made = self.add_pool(pool.name.clone(), row, Some(parent), pool.cpu, pool.memory);
+                own.insert(pool.name.clone(), made);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn namespace_folder(&self, namespace: &str) -> Option<u32> {
+        self.child_folder(self.vm_folder, namespace)
+    }
+
+    /// A VM that exists already: on its host, in its namespace's pool and folder, with its files on its datastore.
+    fn add_existing(&mut self, inventory: &Inventory, vm: &ExistingVm) -> Result<(), BuildError> {
+        let by = || format!("VM `{}`", vm.name);
+        let namespace = vm.name.split_once('/').map(|(namespace, _)| namespace);
+        let host = match &vm.host {
+            Some(name) => find("host", &self.names.hosts, name, by)?,
+            None => self.host_of_namespace(namespace).ok_or_else(|| BuildError::NoHost(vm.name.clone()))?,
+        };
+        let there = self.hosts.get(host).expect("it was just found").clone();
+        let root = self.clusters.get(there.cluster).map_or(0, |cluster| cluster.root);
+        let pool = namespace.and_then(|namespace| self.child_pool(root, namespace)).unwrap_or(root);
+        let folder = namespace.and_then(|namespace| self.namespace_folder(namespace)).unwrap_or(self.vm_folder);
+        let home = match vm.datastores.first() {
+            Some(name) => find("datastore", &self.names.datastores, name, by)?,
+            None => there.datastores.first().copied().unwrap_or(0),
+        };
+        let id = if vm.has_id { vm.properties.id.clone() } else { VmId::new(format!("vm-{}", self.vms.next_number())) };
+        let row = self.vms.reserve(&id).ok_or_else(|| BuildError::Twice { kind: "VM", name: id.as_str().into() })?;
+        let on = vm.properties.runtime.power_state == PowerState::PoweredOn;
+        self.enter_vm(row, self.existing(inventory, vm, id, [host, pool, folder, home]));
+        if on {
+            self.book(row, host);
+        }
+        self.guest_found(row);
+        self.reach(row);
+        Ok(())
+    }
+
+    fn host_of_namespace(&self, namespace: Option<&str>) -> Option<u32> {
+        let zones = self.namespaces.iter().find(|(name, _)| Some(&**name) == namespace).map(|(_, zones)| zones);
+        let fits = |host: &Host| {
+            let zone = self.clusters.get(host.cluster).map(|cluster| &cluster.zone);
+            zones.is_none_or(|zones| zone.is_some_and(|zone| zones.contains(zone)))
+        };
+        let usable = |host: &Host| host.takes_vms() && fits(host);
+        self.hosts.iter().find(|(_, host)| usable(host)).or_else(|| self.hosts.iter().next()).map(|(row, _)| row)
+    }
+
+    fn existing(&self, inventory: &Inventory, vm: &ExistingVm, id: VmId, [host, pool, folder, home]: [u32; 4]) -> Vm {
+        let mut seen = vm.properties.clone();
+        seen.id = id;
+        seen.name = vm.name.rsplit('/').next().unwrap_or_default().into();
+        let managed = vm.managed_by.clone().or_else(|| vm.name.contains('/').then(|| vm.name.clone()));
+        if let Some(config) = &mut seen.config {
+            config.name = seen.name.clone();
+            if let Some(owner) = &managed {
+                config.extra_config.entry(NAMESPACED_NAME.into()).or_insert_with(|| owner.clone());
+                config.managed_by.get_or_insert_with(|| ManagedBy { extension_key: "com.vmware.vcenter.wcp".into(), type_: "VirtualMachine".into() });
+            }
+        }
+        let guest_id = seen.config.as_ref().map(|config| config.guest_id.clone()).unwrap_or_default();
+        let profile = vm.guest_profile.as_ref().and_then(|name| inventory.guests.get(name));
+        let tools = seen.guest.as_ref().is_none_or(|guest| guest.tools_running_status.is_none()) || seen.tools_run();
+        let tags = seen.tags.clone();
+        Vm {
+            stated_files: !seen.layout_ex.file.is_empty(),
+            seen: Arc::new(seen),
+            given_name: Some(vm.name.clone()),
+            host,
+            pool,
+            folder,
+            home,
+            space: Vec::new(),
+            written: BTreeMap::new(),
+            boots: 1,
+            booked: None,
+            task: None,
+            guest: GuestLife::default(),
+            behaviour: Arc::new(Behaviour::new(profile, &guest_id, tools)),
+            customization: None,
+            addresses: BTreeMap::new(),
+            tags,
+            policies: Arc::new(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_proposed_and_a_far_one_is_not() {
+        let names: Vec<Name> = ["vsan-a", "nfs-b"].map(Into::into).to_vec();
+        assert_eq!(similar("vsan-b", names.iter()).as_deref(), Some("vsan-a"));
+        assert_eq!(similar("local", names.iter()), None);
+    }
+}
