@@ -118,8 +118,8 @@ fn small_scenarios_of_large_infrastructures_count_in_a_matrix() {
 
 #[test]
 fn helps_do_not_cost_without_end() {
-    let known: Vec<String> = (0..20_000).map(|at| format!("{{name: datastore-of-rack-{at}}}")).collect();
-    let used: Vec<String> = (0..20_000).map(|at| format!("datastore-of-rock-{at}")).collect();
+    let known: Vec<String> = (0..4000).map(|at| format!("{{name: datastore-of-rack-{at}}}")).collect();
+    let used: Vec<String> = (0..4000).map(|at| format!("datastore-of-rock-{at}")).collect();
     let text = format!(
         "  vsphere:\n    datastores: [{}]\n    storagePolicies: [{{name: p, datastores: [{}]}}]\n",
         known.join(", "),
@@ -127,7 +127,7 @@ fn helps_do_not_cost_without_end() {
     );
     assert_eq!(spec(&text).len(), 1001);
     let vms: Vec<String> =
-        (0..2000).map(|at| format!("{{name: v{at}, config: {{hardware: {{memoryMB: x}}, extraConfig: {{a: b, c: d}}}}}}")).collect();
+        (0..1200).map(|at| format!("{{name: v{at}, config: {{hardware: {{memoryMB: x}}, extraConfig: {{a: b, c: d}}}}}}")).collect();
     assert_eq!(spec(&format!("  vsphere: {{virtualMachines: [{}]}}\n", vms.join(", "))).len(), 1001);
 }
 

@@ -12,6 +12,7 @@ mod lower;
 mod matrix;
 mod near;
 mod output;
+mod reader;
 mod schema;
 mod section;
 mod session;
@@ -39,11 +40,12 @@ use crate::yaml::{Data, Limits, Node, Path as NodePath};
 use lower::manifest::{Purpose, Raw};
 use lower::step::StepManifests;
 use lower::{Cx, manifest as manifests, names};
+use reader::from_node;
 use section::scalar::Text;
 use section::scenario::Scenario as Section;
 use session::{Session, is_kind, own_kind};
 use shape::{Rules, Shape};
-use spanned::{Object, from_node};
+use spanned::Object;
 
 /// The version of the format.
 pub const API_VERSION: &str = "vmtwin.dev/v1alpha1";
