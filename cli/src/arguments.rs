@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(refused(&["vmtwin", "run", "a.yaml", "-j", "0"]), (ErrorKind::ValueValidation, 2));
         assert_eq!(refused(&["vmtwin", "run", "a.yaml", "--seeds", "0"]), (ErrorKind::ValueValidation, 2));
         assert_eq!(refused(&["vmtwin", "run", "a.yaml", "-l", "a=b=c"]), (ErrorKind::ValueValidation, 2));
-        assert_eq!(refused(&["vmtwin", "timeline", "a.yaml", "--event", "thunder"]), (ErrorKind::ValueValidation, 2));
+        assert_eq!(refused(&["vmtwin", "timeline", "a.yaml", "--event", "thunder"]), (ErrorKind::InvalidValue, 2));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn load(paths: &[PathBuf], allow_outside: bool) -> anyhow::Result<Vec<File>>
     }
     if files.is_empty() && !interrupt::happened() {
         let given: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
-        return Err(Misuse::new(format!("no scenario in {}: no `.yaml` or `.yml` file there has `kind: Scenario`", given.join(", "))));
+        return Err(Misuse::because(format!("no scenario in {}: no `.yaml` or `.yml` file there has `kind: Scenario`", given.join(", "))));
     }
     Ok(files)
 }
@@ -55,23 +55,23 @@ fn candidates(given: &Path, allow_outside: bool) -> anyhow::Result<Vec<(PathBuf,
     if given.is_dir() {
         let root = root(given, allow_outside);
         let found = walk(given, allow_outside)?.into_iter().filter(|path| is_yaml(path));
-        return Ok(found.map(|path| (path, root.clone(), Chosen::Found)).collect());
+        return Ok(found.map(|path| (shown(path), root.clone(), Chosen::Found)).collect());
     }
     if given.exists() {
         let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return Ok(vec![(given.to_owned(), root(folder, allow_outside), Chosen::Named)]);
     }
     let Some((base, pattern)) = pattern(given) else {
-        return Err(Misuse::new(format!("there is no file or folder `{}`", given.display())));
+        return Err(Misuse::because(format!("there is no file or folder `{}`", given.display())));
     };
     let matcher = GlobBuilder::new(&pattern).literal_separator(true).build();
-    let matcher = matcher.map_err(|error| Misuse::new(format!("`{}` is no pattern: {}", given.display(), error.kind())))?.compile_matcher();
+    let matcher =
+        matcher.map_err(|error| Misuse::because(format!("`{}` is no pattern: {}", given.display(), error.kind())))?.compile_matcher();
     if !base.is_dir() {
-        return Err(Misuse::new(format!("nothing matches `{}`: there is no folder `{}`", given.display(), base.display())));
+        return Err(Misuse::because(format!("nothing matches `{}`: there is no folder `{}`", given.display(), base.display())));
     }
     let root = root(&base, allow_outside);
     let found = walk(&base, allow_outside)?.into_iter().filter(|path| path.strip_prefix(&base).is_ok_and(|path| matcher.is_match(path)));
-    let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     Ok(found.map(|path| (shown(path), root.clone(), Chosen::Found)).collect())
 }
 
@@ -115,6 +115,11 @@ fn pattern(given: &Path) -> Option<(PathBuf, String)> {
     let pattern: PathBuf = components[first..].iter().collect();
     let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
     Some((base, pattern.to_str()?.replace('\\', "/")))
+}
+
+/// The path without the `.` that a walk through the current folder puts before it.
+fn shown(path: PathBuf) -> PathBuf {
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
 }
 
 fn is_yaml(path: &Path) -> bool {

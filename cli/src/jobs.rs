@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use vmtwin_scenarios::format::Scenario;
 use vmtwin_scenarios::log::Keep;
-use vmtwin_scenarios::run::{self, Options};
-use vmtwin_scenarios::runner::Report;
+use vmtwin_scenarios::runner::{self, Options, Report};
 
 use crate::bug::{self, Running};
 use crate::interrupt;
@@ -63,14 +62,14 @@ pub fn run(jobs: &[Job<'_>], threads: usize, mut hand_over: impl FnMut(usize, Do
 
 fn run_one(job: &Job<'_>) -> Done {
     let start = Instant::now();
-    let options = Options { seed: Some(job.seed), keep: if job.keep.is_some() { Keep::All } else { Keep::Tail } };
+    let options = Options { seed: Some(job.seed), keep: if job.keep.is_some() { Keep::All } else { Keep::Tail }, ..Options::default() };
     let running = Running {
         scenario: job.scenario.name.clone(),
         file: job.scenario.file.name().to_owned(),
         seed: job.seed,
         repeat: job.repeat.clone(),
     };
-    let ran = bug::while_running(running, || run::run(job.scenario, &options, &interrupt::happened));
+    let ran = bug::while_running(running, || runner::run(job.scenario, &options, &interrupt::happened));
     let took = start.elapsed();
     let not_kept = job.keep.as_ref().and_then(|stem| keep::write(stem, &ran).err());
     Done { report: ran.report, took, not_kept }

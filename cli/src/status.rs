@@ -51,7 +51,7 @@ pub struct Misuse(String);
 
 impl Misuse {
     /// An error with this text.
-    pub fn new(text: impl Into<String>) -> anyhow::Error {
+    pub fn because(text: impl Into<String>) -> anyhow::Error {
         Self(text.into()).into()
     }
 }
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn misuse_is_the_users_and_everything_else_the_worlds() {
-        assert_eq!(Status::of(&Misuse::new("no")), Status::Invalid);
+        assert_eq!(Status::of(&Misuse::because("no")), Status::Invalid);
         assert_eq!(Status::of(&anyhow::anyhow!("disk full")), Status::Outside);
-        assert_eq!(Status::of(&Misuse::new("no").context("with more")), Status::Invalid);
+        assert_eq!(Status::of(&Misuse::because("no").context("with more")), Status::Invalid);
     }
 }

@@ -36,8 +36,16 @@ pub fn library() -> Vec<PathBuf> {
 /// If the file isn't valid; the diagnostics are printed.
 #[must_use]
 pub fn scenarios(path: &Path) -> Vec<Scenario> {
-    let loaded = format::load(path, &format::Root::at(&root()));
-    let text = vmtwin_scenarios::diagnostics::render(&loaded.diagnostics, false);
-    assert!(loaded.is_valid(), "{} is not valid:\n{text}", path.display());
+    let loaded = format::load(path, &format::Root { folder: root(), allow_outside: false });
+    assert_valid(&loaded);
     loaded.scenarios
+}
+
+/// Holds that a file has no error.
+///
+/// # Panics
+/// If it has; the diagnostics are printed.
+pub fn assert_valid(loaded: &format::Loaded) {
+    let text: String = loaded.diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect();
+    assert!(loaded.is_valid(), "{text}");
 }

@@ -30,7 +30,7 @@ fn timelines_are_what_they_were() {
                 continue;
             }
             let ran = run(&scenario, &Options { keep: Keep::All, ..Options::default() }, &|| false);
-            let story: Vec<String> = ran.records.iter().map(|record| timeline::line(record, timeline::Style::Plain)).collect();
+            let story: Vec<String> = ran.records.iter().map(|record| timeline::line(record, timeline::Style::default())).collect();
             insta::with_settings!({prepend_module_to_snapshot => false, description => path.strip_prefix(root()).unwrap_or(&path).display().to_string()}, {
                 insta::assert_snapshot!(scenario.name.as_str(), story.join("\n"));
             });

@@ -24,7 +24,7 @@ fn lives(count: usize) -> Scenario {
     }
     text.push_str("  - settle: {}\n    timeout: 4h\n");
     let loaded = format::load_bytes(Path::new("lives.yaml"), text.as_bytes(), &Nowhere);
-    assert!(loaded.is_valid(), "{}", vmtwin_scenarios::diagnostics::render(&loaded.diagnostics, false));
+    vmtwin_tests::assert_valid(&loaded);
     loaded.scenarios.into_iter().next().expect("one scenario")
 }
 

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> anyhow::Result<Status> {
     match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(mut file) => file.write_all(CONTENT.as_bytes()).with_context(|| format!("`{shown}` can't be written"))?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(Misuse::new(format!("`{shown}` is there already and was left as it is; name another folder")));
+            return Err(Misuse::because(format!("`{shown}` is there already and was left as it is; name another folder")));
         }
         Err(error) => return Err(error).with_context(|| format!("`{shown}` can't be written")),
     }

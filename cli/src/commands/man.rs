@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> anyhow::Result<Status> {
     program.build();
     let page = match arguments.command.as_deref() {
         None => program,
-        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| Misuse::new(format!("there is no command `{name}`")))?,
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| Misuse::because(format!("there is no command `{name}`")))?,
     };
     clap_mangen::Man::new(page).render(out).context("the page can't be written")?;
     Ok(Status::Held)

@@ -96,14 +96,14 @@ fn plan<'f>(arguments: &Arguments, console: &Console, files: &'f [File]) -> anyh
         for (nth, scenario) in file.loaded.scenarios.iter().filter(chosen).enumerate() {
             let base = arguments.seed.unwrap_or(scenario.seed);
             let last = base.checked_add(arguments.seeds.map_or(0, |seeds| seeds.get() - 1));
-            let last = last.ok_or_else(|| Misuse::new(format!("there are not so many seeds from {base} upwards")))?;
+            let last = last.ok_or_else(|| Misuse::because(format!("there are not so many seeds from {base} upwards")))?;
             let run = |seed| Run { seed, repeat: repeat(scenario.file.name(), seed, console), done: None };
             let diagnostics = if nth == 0 { &file.loaded.diagnostics[..] } else { &[] };
             units.push(Unit::Scenario(Group { scenario, diagnostics, runs: (base..=last).map(run).collect() }));
         }
     }
     if units.is_empty() && !interrupt::happened() {
-        return Err(Misuse::new(format!("no scenario has these labels; {looked_at} were looked at")));
+        return Err(Misuse::because(format!("no scenario has these labels; {looked_at} were looked at")));
     }
     Ok(units)
 }

@@ -25,7 +25,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> anyhow::Result<Status> {
     let Some(schema) = format::schema(name).or_else(of_kind) else {
         let served = Kind::all().map(Kind::info).filter(|kind| kind.schema.is_some()).map(|kind| kind.kind);
         let known: Vec<&str> = format::KINDS.iter().copied().chain(served).collect();
-        return Err(Misuse::new(format!("there is no schema of `{}`; there are those of {}", name.unwrap_or_default(), known.join(", "))));
+        return Err(Misuse::because(format!(
+            "there is no schema of `{}`; there are those of {}",
+            name.unwrap_or_default(),
+            known.join(", ")
+        )));
     };
     out.document(arguments.output, &schema)?;
     Ok(Status::Held)

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vmtwin_scenarios::format::Scenario;
 use vmtwin_scenarios::log::{Event, Keep, Record, Source};
-use vmtwin_scenarios::run::{self, Options, Ran};
-use vmtwin_scenarios::runner::{Report, RunResult};
+use vmtwin_scenarios::runner::{self, Options, Ran, Report, RunResult};
+
 use vmtwin_scenarios::timeline::{Causes, Filter, Ink, Namespaces, Text, duration, plain};
 
 use super::run::repeat;
@@ -93,15 +93,15 @@ pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::R
         Format::Yaml => lines(&chosen, out, |record| Ok(yaml(&[record.to_json()])?.trim_end().to_owned()))?,
     }
     out.finish()?;
+    for warning in &report.warnings {
+        console.say(&format!("{} {}", console.errors.paint(Ink::Warning, "warning:"), plain(warning)));
+    }
     Ok(match report.result {
         RunResult::Passed => Status::Held,
         RunResult::Failed => {
-            console.say(&format!(
-                "{} {}; {}",
-                console.errors.paint(Ink::Bad, "failed:"),
-                failure::headline(&report),
-                repeat(&report.file, report.seed, console)
-            ));
+            let word = console.errors.paint(Ink::Bad, "failed:");
+            let repeat = repeat(&report.file, report.seed, console);
+            console.say(&format!("{word} {}; see {repeat}", failure::headline(&report)));
             Status::Failed
         }
         RunResult::Invalid => Status::Invalid,
@@ -119,7 +119,7 @@ fn choose<'f>(files: &'f [File], name: Option<&str>) -> anyhow::Result<&'f Scena
         [scenario] => Ok(scenario),
         [] | [_, _, ..] => {
             let names: Vec<String> = all.iter().take(20).map(|scenario| format!("\n  {}", plain(&scenario.name))).collect();
-            Err(Misuse::new(format!("choose one of {} with --name:{}", counted(all.len(), "scenario"), names.concat())))
+            Err(Misuse::because(format!("choose one of {} with --name:{}", counted(all.len(), "scenario"), names.concat())))
         }
     }
 }
@@ -127,9 +127,9 @@ fn choose<'f>(files: &'f [File], name: Option<&str>) -> anyhow::Result<&'f Scena
 fn run_scenario(scenario: &Scenario, seed: u64, console: &Console) -> Ran {
     let file = scenario.file.name().to_owned();
     let repeat = repeat(&file, seed, console);
-    let options = Options { seed: Some(seed), keep: Keep::All };
+    let options = Options { seed: Some(seed), keep: Keep::All, ..Options::default() };
     bug::while_running(Running { scenario: scenario.name.clone(), file, seed, repeat }, || {
-        run::run(scenario, &options, &interrupt::happened)
+        runner::run(scenario, &options, &interrupt::happened)
     })
 }
 

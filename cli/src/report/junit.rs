@@ -12,7 +12,7 @@ use super::{Group, Run, Unit, counted, errors, failure};
 
 /// Writes the file.
 pub fn write(path: &Path, units: &[Unit<'_>]) -> anyhow::Result<()> {
-    let mut report = Report::new("vmtwin");
+    let mut suites: Vec<TestSuite> = Vec::new();
     for unit in units {
         let (file, cases) = match unit {
             Unit::Invalid { file, diagnostics } => {
@@ -23,15 +23,17 @@ pub fn write(path: &Path, units: &[Unit<'_>]) -> anyhow::Result<()> {
             }
             Unit::Scenario(group) => (group.scenario.file.name(), group.runs.iter().map(|run| case(group, run)).collect()),
         };
-        if report.test_suites.last().is_none_or(|suite| suite.name.as_str() != file) {
-            report.add_test_suite(TestSuite::new(file));
+        if suites.last().is_none_or(|suite| suite.name.as_str() != file) {
+            suites.push(TestSuite::new(file));
         }
-        let suite = report.test_suites.last_mut().expect("the file's suite was just added");
+        let suite = suites.last_mut().expect("the file's suite was just added");
         for mut case in cases {
             case.set_classname(file);
             suite.add_test_case(case);
         }
     }
+    let mut report = Report::new("vmtwin");
+    report.add_test_suites(suites);
     let text = report.to_string().context("the JUnit report can't be made")?;
     std::fs::write(path, text).with_context(|| format!("`{}` can't be written", path.display()))
 }

@@ -6,7 +6,8 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use vmtwin_scenarios::run::Ran;
+use serde_json::{Map, Value};
+use vmtwin_scenarios::runner::Ran;
 
 use crate::output::yaml;
 
@@ -42,8 +43,17 @@ pub fn write(stem: &Path, ran: &Ran) -> anyhow::Result<()> {
         ran.records.iter().try_for_each(|record| Ok(writeln!(file, "{}", record.to_json())?))
     })?;
     into_file(&with_ending(stem, "objects.yaml"), |file| {
-        ran.final_objects.iter().try_for_each(|object| Ok(writeln!(file, "---\n{}", yaml(object)?.trim_end())?))
+        ran.final_objects.iter().try_for_each(|object| Ok(writeln!(file, "---\n{}", yaml(&in_order(object))?.trim_end())?))
     })
+}
+
+/// The object with its head first, as kubectl prints it.
+fn in_order(object: &Value) -> Value {
+    let Value::Object(fields) = object else { return object.clone() };
+    let head = ["apiVersion", "kind", "metadata"];
+    let first = head.iter().filter_map(|&name| fields.get_key_value(name));
+    let rest = fields.iter().filter(|(name, _)| !head.contains(&name.as_str()));
+    first.chain(rest).map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
 }
 
 fn with_ending(stem: &Path, ending: &str) -> PathBuf {

@@ -27,8 +27,8 @@ impl<'a> Spelling<'a> {
         let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let shaped = !(whole.is_empty() && fraction.is_empty()) && !fraction.contains('.');
-        shaped.then_some(Self { negative: text.starts_with('-'), whole, fraction, suffix })
+        let digits = whole.len() + fraction.len();
+        (digits > 0 && !fraction.contains('.')).then_some(Self { negative: text.starts_with('-'), whole, fraction, suffix })
     }
 
     /// Whether the text says that it is a quantity, and not just any number.

@@ -46,7 +46,6 @@ fn integer(number: &Number) -> Option<i128> {
     }
     let value = number.as_f64()?;
     // Every whole number that JSON's numbers reach here fits; the conversion is exact for whole numbers.
-    #[expect(clippy::cast_possible_truncation, reason = "the range is checked, and the fraction is zero")]
     (value.fract() == 0.0 && value.abs() < 1e30).then_some(value as i128)
 }
 

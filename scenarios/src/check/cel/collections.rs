@@ -93,13 +93,14 @@ fn index<'b, 'v>(at: Option<usize>) -> CowVal<'b, 'v> {
 
 fn in_namespace<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let wanted = args.get(1).ok_or_else(|| ExecutionError::invalid_argument_count(2, args.len()))?;
-    let lies_in = |object: &&Box<dyn Val + 'v>| -> bool {
+    let lies_in = |object: &(dyn Val + 'v)| {
         let field = |value: &(dyn Val + 'v), field: &'static str| {
             value.as_indexer().and_then(|fields| fields.get(&CelString::from(field)).ok().map(CowVal::into_owned))
         };
-        let namespace = field(object.as_ref(), "metadata").and_then(|metadata| field(metadata.as_ref(), "namespace"));
+        let namespace = field(object, "metadata").and_then(|metadata| field(metadata.as_ref(), "namespace"));
         namespace.is_some_and(|namespace| namespace.equals(wanted.as_ref()))
     };
-    let found: Vec<Box<dyn Val + 'v>> = items(&args)?.iter().filter(lies_in).map(|object| object.clone_as_boxed()).collect();
+    let found: Vec<Box<dyn Val + 'v>> =
+        items(&args)?.iter().filter(|object| lies_in(object.as_ref())).map(|object| object.clone_as_boxed()).collect();
     Ok(CowVal::owned(CelList::from(found)))
 }

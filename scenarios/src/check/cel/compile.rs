@@ -4,25 +4,24 @@
 //! shows when the file is read and not as a check that never holds; `objects(…)` becomes a variable; and each comprehension
 //! asks for its items through one function, which sorts and counts them.
 
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
-use cel::{Context, Env, ExecutionError, IdedExpr};
 use std::sync::Arc;
 
-use super::{Expression, Query, WALK};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use cel::{Context, Env, ExecutionError, IdedExpr};
 
-/// How deep a syntax tree may be: its evaluation recurses.
-const DEPTH: usize = 120;
+use super::{Expression, Query, WALK, bounds};
 
 /// What the qualified names of functions and types begin with.
 const NAMESPACES: [&str; 6] = ["google", "ip", "kubernetes", "net", "optional", "strings"];
 
 pub(super) fn compile(source: &str, env: &Arc<Env>) -> Result<Expression, String> {
+    bounds::check(source)?;
     let mut program = env.parser().parse(source).map_err(|errors| {
         let first = errors.errors.first();
         first.map_or_else(|| "it doesn't parse".to_owned(), |error| format!("column {}: {}", error.pos.1, error.msg))
     })?;
     let mut compiler = Compiler { names: Context::with_env(env.clone()), bound: Vec::new(), queries: Vec::new(), uses_self: false };
-    compiler.walk(&mut program, 0)?;
+    compiler.walk(&mut program)?;
     Ok(Expression { source: source.to_owned(), program, queries: compiler.queries, uses_self: compiler.uses_self })
 }
 
@@ -36,11 +35,7 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn walk(&mut self, node: &mut IdedExpr, depth: usize) -> Result<(), String> {
-        if depth > DEPTH {
-            return Err(format!("the expression is nested deeper than {DEPTH} levels"));
-        }
-        let depth = depth + 1;
+    fn walk(&mut self, node: &mut IdedExpr) -> Result<(), String> {
         match &mut node.expr {
             Expr::Unspecified => Err("an expression is expected".to_owned()),
             Expr::Literal(_) => Ok(()),
@@ -49,56 +44,56 @@ impl Compiler {
                 self.check_name(name)
             }
             Expr::Select(select) if !select.test && is_qualified(&select.operand.expr) => self.check_type(&node.expr),
-            Expr::Select(select) => self.walk(&mut select.operand, depth),
+            Expr::Select(select) => self.walk(&mut select.operand),
             Expr::Call(call) if call.target.is_none() && call.func_name == "objects" => {
-                node.expr = self.query(call, depth)?;
+                node.expr = self.query(call)?;
                 Ok(())
             }
             Expr::Call(call) => {
                 self.check_function(call)?;
                 match &mut call.target {
                     Some(target) if !is_qualified(&target.expr) || self.bound.iter().any(|name| is_ident(&target.expr, name)) => {
-                        self.walk(target, depth)?;
+                        self.walk(target)?;
                     }
                     _ => {}
                 }
-                self.walk_all(&mut call.args, depth)
+                self.walk_all(&mut call.args)
             }
-            Expr::List(list) => self.walk_all(&mut list.elements, depth),
+            Expr::List(list) => self.walk_all(&mut list.elements),
             Expr::Map(map) => {
                 for entry in &mut map.entries {
                     if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                        self.walk(&mut entry.key, depth)?;
-                        self.walk(&mut entry.value, depth)?;
+                        self.walk(&mut entry.key)?;
+                        self.walk(&mut entry.value)?;
                     }
                 }
                 Ok(())
             }
             Expr::Struct(literal) => Err(format!("there are no values of type `{}` to make", literal.type_name)),
             Expr::Comprehension(comprehension) => {
-                self.walk(&mut comprehension.iter_range, depth)?;
-                self.walk(&mut comprehension.accu_init, depth)?;
+                self.walk(&mut comprehension.iter_range)?;
+                self.walk(&mut comprehension.accu_init)?;
                 let range = std::mem::take(&mut comprehension.iter_range);
                 comprehension.iter_range = call(range.id, WALK, vec![range]);
                 let outer = self.bound.len();
                 self.bound.push(comprehension.accu_var.clone());
                 self.bound.push(comprehension.iter_var.clone());
                 self.bound.extend(comprehension.iter_var2.clone());
-                self.walk(&mut comprehension.loop_cond, depth)?;
-                self.walk(&mut comprehension.loop_step, depth)?;
-                self.walk(&mut comprehension.result, depth)?;
+                self.walk(&mut comprehension.loop_cond)?;
+                self.walk(&mut comprehension.loop_step)?;
+                self.walk(&mut comprehension.result)?;
                 self.bound.truncate(outer);
                 Ok(())
             }
         }
     }
 
-    fn walk_all(&mut self, nodes: &mut [IdedExpr], depth: usize) -> Result<(), String> {
-        nodes.iter_mut().try_for_each(|node| self.walk(node, depth))
+    fn walk_all(&mut self, nodes: &mut [IdedExpr]) -> Result<(), String> {
+        nodes.iter_mut().try_for_each(|node| self.walk(node))
     }
 
     /// The variable that stands for a call of `objects(…)`. A namespace that only the evaluation knows is sorted out then.
-    fn query(&mut self, call_expr: &mut CallExpr, depth: usize) -> Result<Expr, String> {
+    fn query(&mut self, call_expr: &mut CallExpr) -> Result<Expr, String> {
         let usage = "`objects` takes a kind as text, and a namespace: objects('VirtualMachine', 'my-namespace')";
         let mut args = std::mem::take(&mut call_expr.args).into_iter();
         let kind = args.next().and_then(|kind| literal_text(&kind.expr)).ok_or(usage)?;
@@ -114,7 +109,7 @@ impl Compiler {
         }
         match (namespace, literal) {
             (Some(mut namespace), Some(None)) => {
-                self.walk(&mut namespace, depth)?;
+                self.walk(&mut namespace)?;
                 let all = IdedExpr { id: namespace.id, expr: variable };
                 Ok(call(namespace.id, super::collections::IN_NAMESPACE, vec![all, namespace]).expr)
             }

@@ -4,9 +4,10 @@
 //! `objects('Kind', 'ns')` list live objects. There is no clock and no chance: the same objects give the same value. Where CEL
 //! leaves an order open (the keys of a mapping), they are walked sorted.
 //!
-//! Evaluation is bounded: sources by their length, syntax trees by their depth, comprehensions by the number of items that
+//! Evaluation is bounded: texts by their length and their nesting, comprehensions by the number of items that
 //! they walk. What an expression builds in memory by multiplying its own values within these bounds is not counted.
 
+mod bounds;
 mod collections;
 mod compile;
 mod network;
@@ -31,7 +32,7 @@ use super::Lookup;
 const SOURCE: usize = 10 * 1024;
 
 /// How many items the comprehensions of one evaluation may walk.
-const STEPS: u64 = 4_000_000;
+const STEPS: u64 = 1_000_000;
 
 /// The function that comprehensions ask for the items to walk. CEL's syntax has no such name, so no expression calls it.
 const WALK: &str = "@walk";
@@ -117,21 +118,26 @@ type Function = Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Result<C
 pub(super) struct Evaluation<'v> {
     context: Context<'v, 'v>,
     walked: Arc<AtomicU64>,
+    limit: u64,
 }
 
 impl<'v> Evaluation<'v> {
     pub(super) fn new(object: &'v Value, gathered: &'v Gathered) -> Self {
+        Self::limited(object, gathered, STEPS)
+    }
+
+    fn limited(object: &'v Value, gathered: &'v Gathered, limit: u64) -> Self {
         let mut context = Context::with_env(ENVIRONMENT.clone());
         let walked = Arc::new(AtomicU64::new(0));
         let counter = walked.clone();
-        let function: Function = Box::new(move |call| walk(call, &counter));
+        let function: Function = Box::new(move |call| walk(call, &counter, limit));
         context.add_function::<Function, _>(WALK, function).expect("the library has no function of this name");
         context.add_variable_as_val("object", value::to_cel(object));
         for (variable, objects) in &gathered.0 {
             let objects: Vec<Box<dyn Val + 'v>> = objects.iter().map(value::to_cel).collect();
             context.add_variable_as_val(variable.clone(), Box::new(CelList::from(objects)));
         }
-        Self { context, walked }
+        Self { context, walked, limit }
     }
 
     /// The expression's value where `self` is the value at `place`.
@@ -148,18 +154,18 @@ impl<'v> Evaluation<'v> {
         }
         let result = cel::Value::resolve_val(&expression.program, &scope);
         // A comprehension that gave up isn't an element's error, which `exists` and `||` pass over.
-        if self.walked.load(Ordering::Relaxed) > STEPS {
-            return Err(format!("the expression walks more than {STEPS} items"));
+        if self.walked.load(Ordering::Relaxed) > self.limit {
+            return Err(format!("the expression walks more than {} items", self.limit));
         }
         value::to_json(result.map_err(|error| describe(&error))?.as_ref())
     }
 }
 
 /// The items that a comprehension walks: of a mapping its keys, sorted, since `cel` has them in no order.
-fn walk<'c, 'v>(call: &mut FunctionContext<'c, 'v>, walked: &AtomicU64) -> Result<CowVal<'c, 'v>, ExecutionError> {
+fn walk<'c, 'v>(call: &mut FunctionContext<'c, 'v>, walked: &AtomicU64, limit: u64) -> Result<CowVal<'c, 'v>, ExecutionError> {
     let items = call.args.pop().ok_or_else(|| ExecutionError::invalid_argument_count(1, 0))?;
     let count = items.as_sizer().and_then(|sizer| u64::try_from(*sizer.size().inner()).ok()).unwrap_or(0);
-    if walked.fetch_add(count + 1, Ordering::Relaxed) + count >= STEPS {
+    if walked.fetch_add(count + 1, Ordering::Relaxed) + count + 1 > limit {
         return Err(ExecutionError::function_error("walk", "too many items"));
     }
     let Some(map) = items.downcast_ref::<CelMap<'v>>() else { return Ok(items) };

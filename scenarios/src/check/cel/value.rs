@@ -137,10 +137,7 @@ macro_rules! cel_value {
 pub(super) use cel_value;
 
 /// The order of two values of the same type.
-pub(super) fn ordered<'b, T: Ord + cel::common::value::StaticVal>(
-    a: &T,
-    b: &'b dyn Val,
-) -> Result<std::cmp::Ordering, cel::ExecutionError> {
+pub(super) fn ordered<T: Ord + cel::common::value::StaticVal>(a: &T, b: &dyn Val) -> Result<std::cmp::Ordering, cel::ExecutionError> {
     b.downcast_ref::<T>().map(|b| a.cmp(b)).ok_or_else(|| unexpected(b, a.get_type().name()))
 }
 
