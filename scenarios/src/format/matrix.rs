@@ -143,7 +143,7 @@ fn replaced(text: &str, region: Region, chosen: &[(&str, &Node)], told: &mut Tol
                 Some(value) => out.push_str(&text_of(value)),
                 None => {
                     if tell {
-                        let near = nearest(axis, chosen.iter().map(|(name, _)| *name));
+                        let near = nearest(axis, chosen.iter().map(|(name, _)| *name), &mut 100_000);
                         let help = near.map(|near| format!("did you mean `{near}`?"));
                         told.push((Code::UnknownAxis, region, format!("the matrix has no axis `{}`", shorten(axis)), help));
                     }

@@ -12,6 +12,7 @@ mod lower;
 mod matrix;
 mod near;
 mod output;
+mod reader;
 mod schema;
 mod section;
 mod session;
@@ -39,11 +40,12 @@ use crate::yaml::{Data, Limits, Node, Path as NodePath};
 use lower::manifest::{Purpose, Raw};
 use lower::step::StepManifests;
 use lower::{Cx, manifest as manifests, names};
+use reader::from_node;
 use section::scalar::Text;
 use section::scenario::Scenario as Section;
 use session::{Session, is_kind, own_kind};
 use shape::{Rules, Shape};
-use spanned::{Object, from_node};
+use spanned::Object;
 
 /// The version of the format.
 pub const API_VERSION: &str = "vmtwin.dev/v1alpha1";
@@ -154,13 +156,15 @@ fn read(session: &mut Session<'_>, name: &Path, bytes: &[u8]) -> Vec<Scenario> {
     scenarios
 }
 
-/// Hosts and their mounts of all combinations together.
-const MOST_WEIGHT: usize = 4_000_000;
+/// Hosts and their mounts of all combinations together, in units of the size of a mount.
+const MOST_WEIGHT: usize = 16_000_000;
+/// How much larger a host is than a mount.
+const HOST: usize = 8;
 
 /// How large a scenario's infrastructure is, as far as few words can make it large.
 fn weight_of(scenario: &Scenario) -> usize {
     let clusters = scenario.inventory.zones.iter().flat_map(|zone| &zone.clusters);
-    clusters.flat_map(|cluster| &cluster.hosts).map(|host| 1 + host.datastores.len()).sum()
+    clusters.flat_map(|cluster| &cluster.hosts).map(|host| HOST + host.datastores.len()).sum()
 }
 
 /// Where the matrix of a file's scenario stands.
@@ -241,10 +245,10 @@ fn lower(cx: &mut Cx<'_>, section: &Section, state: &[Raw], objects: &[Raw], ste
     let start = start.unwrap_or_else(|| Timestamp::parse("2026-01-01T00:00:00Z").expect("the default start is an instant"));
     let given_horizon = spec.horizon.as_ref().and_then(|horizon| cx.sink.duration(horizon).map(|span| (span, horizon.0.region)));
     let horizon = given_horizon.map_or(Span::from_hours(24), |(span, _)| span);
-    if let Some((span, region)) = given_horizon {
-        if span > Timestamp::MAX - start {
-            cx.sink.tell(Code::Duration, region, "the run would end after the clock's last instant, in 2262");
-        }
+    if let Some((span, region)) = given_horizon
+        && span > Timestamp::MAX - start
+    {
+        cx.sink.tell(Code::Duration, region, "the run would end after the clock's last instant, in 2262");
     }
     let operator = lower::operator::operator(cx, &spec.operator);
     let inventory = lower::inventory::inventory(cx, &spec.vsphere);

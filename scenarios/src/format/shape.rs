@@ -52,10 +52,10 @@ impl<'a> Shape<'a> {
             return false;
         }
         let Some(schema) = self.resolve(schema) else { return true };
-        if let Some(alternatives) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-            if schema.get("x-kubernetes-int-or-string").is_none() {
-                return self.alternatives(node, alternatives, region, what);
-            }
+        if let Some(alternatives) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
+            && schema.get("x-kubernetes-int-or-string").is_none()
+        {
+            return self.alternatives(node, alternatives, region, what);
         }
         if node.is_null() && self.is_lax() {
             return true;
@@ -64,11 +64,13 @@ impl<'a> Shape<'a> {
             self.wrong_type(node, &[schema], region, what);
             return false;
         }
-        if let Some(words) = words(schema) {
-            if !self.is_lax() && !node.is_null() && !words.iter().any(|word| node.to_value() == **word) {
-                self.unknown_word(node, &words, what);
-                return false;
-            }
+        if let Some(words) = words(schema)
+            && !self.is_lax()
+            && !node.is_null()
+            && !words.iter().any(|word| node.to_value() == **word)
+        {
+            self.unknown_word(node, &words, what);
+            return false;
         }
         match &node.data {
             Data::Mapping(_) => self.mapping(node, schema, region, what),

@@ -21,7 +21,7 @@ pub(super) struct Sink {
 
 /// How much may be spent on helps: comparing words, narrowing down what is wrong. Without it a file of nothing but mistakes
 /// would take hours.
-const EFFORT: usize = 20_000_000;
+const EFFORT: usize = 2_000_000;
 
 impl Sink {
     pub(super) fn new(most: usize) -> Self {
@@ -42,8 +42,7 @@ impl Sink {
 
     /// The known word that is nearest to a mistaken one, if one is near.
     pub(super) fn nearest<'a>(&mut self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-        let known = known.into_iter();
-        self.afford(100 + word.len()).then(|| nearest(word, known.take_while(|_| self.afford(20))))?
+        if self.afford(1) { nearest(word, known, &mut self.effort) } else { None }
     }
 
     /// Adds a mistake.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::node::{Data, Entry, Node};
+use super::offsets::Offsets;
 use super::scalar::{ScalarError, resolve};
 use crate::diagnostics::{Code, Diagnostic, Place, Region, SourceFile, offset};
 
@@ -406,36 +407,6 @@ impl<'a> Builder<'a> {
 /// A tag as people write it.
 fn tag_text(tag: &Tag) -> String {
     if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) }
-}
-
-/// From the parser's count of characters to bytes.
-struct Offsets<'a> {
-    text: &'a str,
-    /// The byte offset of every [`Self::STEP`]th character; none in a text that is ASCII throughout.
-    marks: Vec<u32>,
-}
-
-impl<'a> Offsets<'a> {
-    const STEP: usize = 64;
-
-    fn new(text: &'a str) -> Self {
-        let marks = if text.is_ascii() { Vec::new() } else { text.char_indices().step_by(Self::STEP).map(|(at, _)| offset(at)).collect() };
-        Self { text, marks }
-    }
-
-    fn at(&self, index: usize) -> u32 {
-        if self.marks.is_empty() {
-            return offset(index.min(self.text.len()));
-        }
-        let Some(&mark) = self.marks.get(index / Self::STEP) else { return offset(self.text.len()) };
-        let rest = self.text[mark as usize..].char_indices().nth(index % Self::STEP);
-        rest.map_or_else(|| offset(self.text.len()), |(at, _)| mark + offset(at))
-    }
-
-    /// The offset of the character after this one.
-    fn after(&self, at: u32) -> u32 {
-        at + self.text[at as usize..].chars().next().map_or(0, |c| offset(c.len_utf8()))
-    }
 }
 
 #[cfg(test)]

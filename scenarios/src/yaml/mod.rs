@@ -8,6 +8,7 @@
 mod build;
 mod decode;
 mod node;
+mod offsets;
 mod path;
 mod scalar;
 

@@ -7,9 +7,9 @@ use super::manifest::{Purpose, Raw, manifest};
 use crate::diagnostics::Code;
 use crate::format::is_mapping;
 use crate::format::output::Manifest;
+use crate::format::reader::from_node;
 use crate::format::section::inventory::{Class, Namespace, ShortAllocation, ShortClass};
 use crate::format::shape::shorten;
-use crate::format::spanned::from_node;
 
 /// The kind and version of classes.
 const API_VERSION: &str = "vmoperator.vmware.com/v1alpha5";

@@ -10,10 +10,11 @@ use vmtwin_model::vsphere::operation::METHODS;
 
 use super::{Cx, name};
 use crate::diagnostics::Code;
+use crate::format::reader::from_node;
 use crate::format::section::inventory::{self, DrawnTiming, Firmware, ImageType, Tools};
 use crate::format::section::scalar::{Duration, Text};
 use crate::format::shape::shorten;
-use crate::format::spanned::{Named, Spanned, from_node};
+use crate::format::spanned::{Named, Spanned};
 use crate::yaml::Data;
 
 /// The images.

@@ -68,6 +68,10 @@ impl Purpose {
     fn is_patch(self) -> bool {
         matches!(self, Self::Patch | Self::RefusedPatch)
     }
+
+    fn is_refused(self) -> bool {
+        matches!(self, Self::Refused | Self::RefusedPatch)
+    }
 }
 
 impl Raw {
@@ -251,11 +255,11 @@ fn place_in_namespace(cx: &mut Cx<'_>, node: &Node, kind: Kind, named: bool, pur
     let written = node.get("metadata").and_then(|metadata| metadata.get("namespace")).filter(|namespace| !namespace.is_null());
     let region = node.get("metadata").map_or(node.region, |metadata| metadata.region);
     match (kind.info().scope, written) {
-        (Scope::Cluster, Some(namespace)) if purpose != Purpose::Refused => {
+        (Scope::Cluster, Some(namespace)) if !purpose.is_refused() => {
             cx.sink.tell(Code::ScopeMismatch, namespace.region, format!("a {kind} lives in no namespace"));
         }
         (Scope::Namespaced, Some(namespace)) => {
-            if let Some(text) = namespace.as_str().filter(|_| !matches!(purpose, Purpose::State | Purpose::Refused)) {
+            if let Some(text) = namespace.as_str().filter(|_| purpose != Purpose::State && !purpose.is_refused()) {
                 cx.known.namespaces.check_at(text, namespace.region, Code::UnknownNamespace, "namespace", cx.sink);
             }
         }
@@ -282,7 +286,7 @@ pub(in crate::format) fn tell_no_namespace(cx: &mut Cx<'_>, kind: &str, region: 
 fn check_fields(cx: &mut Cx<'_>, node: &Node, kind: Kind, api_version: Option<&str>, purpose: Purpose) {
     let info = kind.info();
     let current = api_version.is_none_or(|version| version == info.api_version());
-    let Some(schema) = info.schema.filter(|_| current && !matches!(purpose, Purpose::Refused | Purpose::RefusedPatch)) else { return };
+    let Some(schema) = info.schema.filter(|_| current && !purpose.is_refused()) else { return };
     let rules = match purpose {
         Purpose::Partial | Purpose::Patch | Purpose::RefusedPatch => Rules::Partial,
         Purpose::State => Rules::Installed,

@@ -88,10 +88,10 @@ fn ipam(cx: &mut Cx<'_>, section: &inventory::Network, gateway: &Name) -> Ipam {
     let mut fixed = Vec::new();
     for address in addresses {
         let own = cidr(cx, &address.ip);
-        if let Some(gateway) = address.gateway.as_ref().filter(|gateway| !gateway.value.is_empty()) {
-            if gateway.value.parse::<IpAddr>().is_err() {
-                cx.sink.tell(Code::Address, gateway.region, format!("`{}` is not an IP address", shorten(&gateway.value)));
-            }
+        if let Some(gateway) = address.gateway.as_ref().filter(|gateway| !gateway.value.is_empty())
+            && gateway.value.parse::<IpAddr>().is_err()
+        {
+            cx.sink.tell(Code::Address, gateway.region, format!("`{}` is not an IP address", shorten(&gateway.value)));
         }
         if own.is_some() {
             fixed.push((name(&address.ip), address.gateway.as_ref().map_or_else(|| gateway.clone(), name)));

@@ -139,12 +139,12 @@ fn texts_of_extra_config(mut config: Node) -> Node {
 /// A task that isn't the operator's; it has an id unless it is given one.
 fn foreign_task(cx: &mut Cx<'_>, section: &vm::VirtualMachine, at: usize, task: &Object) -> Option<Task> {
     let mut node = cx.node(&task.0);
-    if node.get("key").is_none() {
-        if let Data::Mapping(entries) = &mut node.data {
-            let key = TaskId::new(format!("task-foreign-{}-{at}", section.name.value));
-            let value = Node::new(node.region, Data::String(key.as_str().into()));
-            entries.push(crate::yaml::Entry { key: "key".into(), key_region: node.region, value });
-        }
+    if node.get("key").is_none()
+        && let Data::Mapping(entries) = &mut node.data
+    {
+        let key = TaskId::new(format!("task-foreign-{}-{at}", section.name.value));
+        let value = Node::new(node.region, Data::String(key.as_str().into()));
+        entries.push(crate::yaml::Entry { key: "key".into(), key_region: node.region, value });
     }
     read::<Task>(cx, &node, "a task")
 }
