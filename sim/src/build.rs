@@ -221,7 +221,8 @@ impl World {
         let mut policies = Vec::new();
         for policy in &inventory.storage_policies {
             let by = || format!("storage policy `{}`", policy.name);
-            let datastores = policy.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
+            let datastores =
+                policy.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
             policies.push(Policy { id: policy.id.clone(), datastores, thin: policy.thin });
         }
         self.policies = Arc::new(policies);
@@ -270,11 +271,18 @@ impl World {
         Ok(())
     }
 
-    fn add_host(&mut self, cluster: &inventory::Cluster, cluster_row: u32, cluster_id: &ClusterId, host: &inventory::Host) -> Result<u32, BuildError> {
+    fn add_host(
+        &mut self,
+        cluster: &inventory::Cluster,
+        cluster_row: u32,
+        cluster_id: &ClusterId,
+        host: &inventory::Host,
+    ) -> Result<u32, BuildError> {
         let counted = || HostId::new(format!("host-{}", 9 + self.hosts.len()));
         let id = host.id.clone().unwrap_or_else(counted);
         let by = || format!("host `{}`", host.name);
-        let datastores: BTreeSet<u32> = host.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
+        let datastores: BTreeSet<u32> =
+            host.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
         let row = self.hosts.insert(Arc::new(Host {
             id: id.clone(),
             name: host.name.clone(),
@@ -395,7 +403,9 @@ impl World {
             config.name = seen.name.clone();
             if let Some(owner) = &managed {
                 config.extra_config.entry(NAMESPACED_NAME.into()).or_insert_with(|| owner.clone());
-                config.managed_by.get_or_insert_with(|| ManagedBy { extension_key: "com.vmware.vcenter.wcp".into(), type_: "VirtualMachine".into() });
+                config
+                    .managed_by
+                    .get_or_insert_with(|| ManagedBy { extension_key: "com.vmware.vcenter.wcp".into(), type_: "VirtualMachine".into() });
             }
         }
         let guest_id = seen.config.as_ref().map(|config| config.guest_id.clone()).unwrap_or_default();

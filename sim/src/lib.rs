@@ -33,7 +33,6 @@ mod task;
 mod views;
 mod vm;
 
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -89,19 +89,8 @@ impl World {
         let vm = operation.vm().and_then(|vm| self.vms.find(vm));
         let object = self.object_of(&operation);
         let refused = refusal.is_some();
-        let open = Open {
-            info,
-            call,
-            operation,
-            object,
-            vm,
-            cause: self.cause,
-            refusal,
-            admitted: false,
-            site: None,
-            wants: Vec::new(),
-            held: 0,
-        };
+        let open =
+            Open { info, call, operation, object, vm, cause: self.cause, refusal, admitted: false, site: None, wants: Vec::new(), held: 0 };
         if let Some(row) = vm.and_then(|vm| self.vms.get_mut(vm)) {
             Arc::make_mut(&mut row.seen).recent_task.push(open.info.clone());
             if !refused {

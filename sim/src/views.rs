@@ -185,7 +185,8 @@ impl World {
     }
 
     fn show_datastore(&self, row: u32, ds: &Datastore) -> Value {
-        let vms: Vec<&str> = self.vms.iter().filter(|(_, vm)| vm.datastores().any(|there| there == row)).map(|(_, vm)| vm.label()).collect();
+        let vms: Vec<&str> =
+            self.vms.iter().filter(|(_, vm)| vm.datastores().any(|there| there == row)).map(|(_, vm)| vm.label()).collect();
         let maintenance = if ds.maintenance { "inMaintenance" } else { "normal" };
         json!({
             "moID": ds.id,

@@ -22,7 +22,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 const IMPURE: &[&str] = &["tokio", "reqwest", "ureq", "getrandom", "crossbeam", "rayon"];
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).other_options(vec!["--locked".to_owned(), "--offline".to_owned()]).exec().expect("cargo metadata")
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(vec!["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata")
 }
 
 #[test]
@@ -33,7 +37,10 @@ fn crates_know_only_whom_they_may() {
     for package in metadata.workspace_packages() {
         let Some(may) = allowed.get(package.name.as_str()) else { continue };
         let ours = package.dependencies.iter().filter(|dependency| dependency.path.is_some() && dependency.kind == DependencyKind::Normal);
-        wrong.extend(ours.filter(|dependency| !may.contains(dependency.name.as_str())).map(|dependency| format!("{} → {}", package.name, dependency.name)));
+        wrong.extend(
+            ours.filter(|dependency| !may.contains(dependency.name.as_str()))
+                .map(|dependency| format!("{} → {}", package.name, dependency.name)),
+        );
     }
     assert!(wrong.is_empty(), "these arrows aren't in the house: {wrong:?}");
     let members: BTreeSet<String> = metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
@@ -45,7 +52,12 @@ fn the_pure_machines_name_no_impure_crate() {
     for package in metadata().workspace_packages() {
         let pure = ["vmtwin-model", "vmtwin-engine", "vmtwin-apiserver", "vmtwin-sim", "vmtwin-scenarios"].contains(&package.name.as_str());
         let named = package.dependencies.iter().find(|dependency| IMPURE.contains(&dependency.name.as_str()));
-        assert!(!pure || named.is_none(), "{} names {}", package.name, named.map(|dependency| dependency.name.as_str()).unwrap_or_default());
+        assert!(
+            !pure || named.is_none(),
+            "{} names {}",
+            package.name,
+            named.map(|dependency| dependency.name.as_str()).unwrap_or_default()
+        );
     }
 }
 
@@ -63,12 +75,26 @@ fn every_dependency_is_explained() {
 
 #[test]
 fn every_licence_is_permissive() {
-    const FINE: &[&str] =
-        &["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "ISC", "Unicode-3.0", "Unlicense", "Zlib", "CC0-1.0", "MIT-0", "0BSD"];
+    const FINE: &[&str] = &[
+        "Apache-2.0",
+        "MIT",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "ISC",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
+        "CC0-1.0",
+        "MIT-0",
+        "0BSD",
+    ];
     let metadata = metadata();
     let is_fine = |licence: &str| {
         let choices = licence.replace('/', " OR ").replace(['(', ')'], " ");
-        choices.split(" OR ").any(|choice| choice.split(" AND ").all(|part| FINE.contains(&part.trim().split(" WITH ").next().unwrap_or_default())))
+        choices
+            .split(" OR ")
+            .any(|choice| choice.split(" AND ").all(|part| FINE.contains(&part.trim().split(" WITH ").next().unwrap_or_default())))
     };
     let bad: Vec<String> = metadata
         .packages
@@ -83,7 +109,11 @@ fn every_licence_is_permissive() {
 fn tracked() -> Vec<String> {
     let output = Command::new("git").args(["ls-files"]).current_dir(root()).output();
     let Ok(output) = output else { return Vec::new() };
-    String::from_utf8_lossy(&output.stdout).lines().filter(|file| !file.ends_with("Cargo.lock") && !file.starts_with("tests/conformance/")).map(str::to_owned).collect()
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|file| !file.ends_with("Cargo.lock") && !file.starts_with("tests/conformance/"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

@@ -88,7 +88,12 @@ fn a_file_that_is_wrong_is_invalid_with_all_its_errors_and_status_2() {
 #[test]
 fn hostile_files_end_with_status_2_and_never_with_a_panic() {
     let folder = folder("hostile");
-    let bomb = format!("a: &a [x,x,x,x,x,x,x,x,x]\n{}", (0..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![if n == 0 { "*a".to_owned() } else { format!("*a{}", n - 1) }; 9].join(","))).collect::<String>());
+    let bomb = format!(
+        "a: &a [x,x,x,x,x,x,x,x,x]\n{}",
+        (0..12)
+            .map(|n| format!("a{n}: &a{n} [{}]\n", vec![if n == 0 { "*a".to_owned() } else { format!("*a{}", n - 1) }; 9].join(",")))
+            .collect::<String>()
+    );
     let scenario = |spec: &str| format!("apiVersion: vmtwin.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: x}}\nspec:\n{spec}");
     let host = |host: &str| scenario(&format!("  vsphere: {{zones: [{{name: z, clusters: [{{name: c, hosts: [{host}]}}]}}]}}\n"));
     let files: Vec<(&str, Vec<u8>)> = vec![
@@ -142,7 +147,8 @@ fn a_timeline_is_one_object_a_line_with_its_cause() {
         assert_eq!(line["seq"], nth + 1);
         assert!(line["cause"].as_u64().unwrap_or(0) < line["seq"].as_u64().expect("a number"), "a cause comes first: {line}");
     }
-    let power_on = lines.iter().find(|line| line["operation"] == "PowerOnVM_Task" && line["event"] == "operation").expect("it is switched on");
+    let power_on =
+        lines.iter().find(|line| line["operation"] == "PowerOnVM_Task" && line["event"] == "operation").expect("it is switched on");
     let mut at = power_on.clone();
     while let Some(cause) = at["cause"].as_u64() {
         at = lines[usize::try_from(cause).expect("small") - 1].clone();

@@ -100,7 +100,13 @@ pub(super) fn ordered_state(state: &[Value]) -> (Vec<Value>, Vec<ObjectKey>) {
 }
 
 /// Every object that the infrastructure brings and nobody else does, in the order of installation.
-pub(super) fn generate(settings: &Settings, inventory: &Inventory, world: &World, state: &[ObjectKey], applied: &[ObjectKey]) -> Vec<Value> {
+pub(super) fn generate(
+    settings: &Settings,
+    inventory: &Inventory,
+    world: &World,
+    state: &[ObjectKey],
+    applied: &[ObjectKey],
+) -> Vec<Value> {
     let topology = world.topology();
     let mut objects = Vec::new();
     namespaces(settings, inventory, &mut objects);

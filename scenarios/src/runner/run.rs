@@ -133,9 +133,9 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         violations: Vec::new(),
         warnings: Vec::new(),
     };
-    let simulation = settings(scenario).map_err(|error| error.to_string()).and_then(|settings| {
-        Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string())
-    });
+    let simulation = settings(scenario)
+        .map_err(|error| error.to_string())
+        .and_then(|settings| Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string()));
     let simulation = match simulation {
         Ok(simulation) => simulation,
         Err(error) => {
@@ -238,7 +238,15 @@ fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Optio
 }
 
 fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize)>) -> StepReport {
-    StepReport { name: name.to_owned(), verb: "setup", result: StepResult::Failed, at: Span::ZERO, message: Some(message), place, failure: None }
+    StepReport {
+        name: name.to_owned(),
+        verb: "setup",
+        result: StepResult::Failed,
+        at: Span::ZERO,
+        message: Some(message),
+        place,
+        failure: None,
+    }
 }
 
 /// A set of manifests in the order in which it goes, whatever the file's.

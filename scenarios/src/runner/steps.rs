@@ -145,7 +145,9 @@ fn each(run: &mut Run<'_>, manifests: &[Manifest], expect: &Expect, one: impl Fn
 fn judge(result: Result<(), Broken>, expect: &Expect, object: &str) -> Held {
     match (result, expect) {
         (result, Expect::Allowed) => Ok(result?),
-        (Ok(()), Expect::Denied { .. }) => Err(Broken::new(format!("the request for {object} was allowed, but was expected to be denied")).into()),
+        (Ok(()), Expect::Denied { .. }) => {
+            Err(Broken::new(format!("the request for {object} was allowed, but was expected to be denied")).into())
+        }
         (Err(broken), Expect::Denied { field, message, reason, code }) => {
             let text = &broken.message;
             let wrong = |what: &str, wanted: &str| Broken {
@@ -448,7 +450,12 @@ fn gone(run: &mut Run<'_>, references: &[Reference], time: Span) -> Held {
                 Target::Vsphere { .. } => Vec::new(),
             };
             let held = if finalizers.is_empty() { String::new() } else { format!(", held by finalizers {}", finalizers.join(", ")) };
-            return Err(Broken { message: format!("{object} is still there after {time}{held}"), objects: vec![object], ..Broken::default() }.into());
+            return Err(Broken {
+                message: format!("{object} is still there after {time}{held}"),
+                objects: vec![object],
+                ..Broken::default()
+            }
+            .into());
         }
     }
 }

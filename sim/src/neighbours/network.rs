@@ -57,7 +57,9 @@ struct Wanted {
 fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
     matches!(
         (provider, kind),
-        (NetworkProvider::Vpc, "SubnetPort") | (NetworkProvider::NsxT, "VirtualNetworkInterface") | (NetworkProvider::Vds, "NetworkInterface")
+        (NetworkProvider::Vpc, "SubnetPort")
+            | (NetworkProvider::NsxT, "VirtualNetworkInterface")
+            | (NetworkProvider::Vds, "NetworkInterface")
     )
 }
 
@@ -121,7 +123,11 @@ impl World {
     /// The provider turns to an interface object.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
         let Some(port) = self.ports.ports.get(key).cloned() else { return };
-        let network = if port.wanted.network.is_empty() { (!self.networks.is_empty()).then_some(0) } else { self.names.networks.get(&*port.wanted.network).copied() };
+        let network = if port.wanted.network.is_empty() {
+            (!self.networks.is_empty()).then_some(0)
+        } else {
+            self.names.networks.get(&*port.wanted.network).copied()
+        };
         let status = match network {
             None => not_ready("NetworkNotFound", &format!("network {:?} is not found", port.wanted.network)),
             Some(row) => match self.addresses_for(key, row) {
@@ -132,7 +138,8 @@ impl World {
         self.ports.requests += 1;
         let id = RequestId(self.ports.requests);
         self.ports.asked.insert(id, key.clone());
-        let request = Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
+        let request =
+            Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user: User::named("system:serviceaccount:vmware-system-nsx:network-provider"), request });
     }
 
@@ -149,7 +156,8 @@ impl World {
         match network.settings.ipam.clone() {
             Ipam::Dhcp | Ipam::None => {}
             Ipam::Fixed(addresses) => {
-                port.taken = addresses.iter().filter_map(|(address, _)| network.take_this(address.split('/').next().unwrap_or_default())).collect();
+                port.taken =
+                    addresses.iter().filter_map(|(address, _)| network.take_this(address.split('/').next().unwrap_or_default())).collect();
                 port.addresses = addresses;
             }
             Ipam::Pool => {
@@ -174,7 +182,8 @@ impl World {
         let mask = network.range.map(|range| range.mask()).unwrap_or_default();
         match self.settings.network_provider {
             NetworkProvider::Vpc => {
-                let addresses: Vec<Value> = port.addresses.iter().map(|(address, gateway)| json!({"ipAddress": address, "gateway": gateway})).collect();
+                let addresses: Vec<Value> =
+                    port.addresses.iter().map(|(address, gateway)| json!({"ipAddress": address, "gateway": gateway})).collect();
                 json!({
                     "attachment": {"id": id},
                     "networkInterfaceConfig": {
@@ -187,8 +196,11 @@ impl World {
                 })
             }
             NetworkProvider::NsxT => {
-                let addresses: Vec<Value> =
-                    port.addresses.iter().map(|(address, gateway)| json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask})).collect();
+                let addresses: Vec<Value> = port
+                    .addresses
+                    .iter()
+                    .map(|(address, gateway)| json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask}))
+                    .collect();
                 json!({
                     "interfaceID": id,
                     "macAddress": port.mac,
@@ -253,7 +265,12 @@ impl World {
         let mac = card.mac_address.clone().unwrap_or_default();
         let manual = |address: &str| {
             let (address, prefix) = address.split_once('/').unwrap_or((address, "24"));
-            IpAddress { ip_address: address.into(), prefix_length: prefix.parse().unwrap_or(24), origin: Some("manual".into()), state: Some("preferred".into()) }
+            IpAddress {
+                ip_address: address.into(),
+                prefix_length: prefix.parse().unwrap_or(24),
+                origin: Some("manual".into()),
+                state: Some("preferred".into()),
+            }
         };
         if let Some(address) = set.get(&mac) {
             return (row, vec![manual(address)]);
@@ -264,7 +281,12 @@ impl World {
         }
         let leased = row.and_then(|row| self.networks.get_mut(row)).filter(|network| network.is_dhcp()).and_then(|network| {
             let (range, number) = (network.range?, network.lease(&mac)?);
-            Some(IpAddress { ip_address: range.text(number).into(), prefix_length: range.prefix, origin: Some("dhcp".into()), state: Some("preferred".into()) })
+            Some(IpAddress {
+                ip_address: range.text(number).into(),
+                prefix_length: range.prefix,
+                origin: Some("dhcp".into()),
+                state: Some("preferred".into()),
+            })
         });
         (row, leased.into_iter().collect())
     }
