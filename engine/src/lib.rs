@@ -32,7 +32,7 @@ use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
-use vmtwin_model::vsphere::{Answer, Change, Operation};
+use vmtwin_model::vsphere::{Answer, Change, Changed, Operation};
 
 use admission::AdmissionCx;
 use cache::Cache;
@@ -313,7 +313,10 @@ impl Engine {
             Some((namespace, name)) => Some(ObjectKey::of::<VirtualMachine>(namespace, name)),
             None => self.vms.get(&change.vm).cloned(),
         };
-        if let Some(object) = key.filter(|key| self.cache.get(key).is_some()) {
+        // The end of a task alone wakes nobody: a pass that met a running task polls (vm-lifecycle §12.1), and a pass whose
+        // own task failed shall keep to its back-off.
+        let watched = change.changed.iter().any(|changed| *changed != Changed::Task);
+        if let Some(object) = key.filter(|key| watched && self.cache.get(key).is_some()) {
             let why = format!("{}: {change}", change.vm).into();
             self.wake(now, Key { controller: Controller::Vm, object }, Wake { cause, why, idle: Idle::Busy });
         }

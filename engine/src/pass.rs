@@ -98,10 +98,13 @@ pub struct Argument {
     pub zone: Arc<str>,
 }
 
+/// The objects of one kind in one namespace.
+type List = Arc<[Arc<Object>]>;
+
 #[derive(Clone, Debug, Default)]
 struct Seen {
     objects: BTreeMap<ObjectKey, Option<Arc<Object>>>,
-    lists: BTreeMap<(Kind, Arc<str>), Arc<[Arc<Object>]>>,
+    lists: BTreeMap<(Kind, Arc<str>), List>,
 }
 
 /// What a controller's function may see and do. Everything that it does goes through here.

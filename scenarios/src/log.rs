@@ -44,6 +44,7 @@ pub enum Source {
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::enum_variant_names, reason = "a Kubernetes Event has that name")]
 pub enum Event {
     /// Somebody asks the API server for something.
     Request,

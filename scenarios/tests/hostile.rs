@@ -151,7 +151,7 @@ fn expressions_may_be_any_text() {
 }
 
 /// A scenario with something of everything.
-const RICH: &str = include_str!("rich.yaml");
+const RICH: &str = include_str!("rich.scenario");
 
 #[test]
 fn the_rich_scenario_is_valid() {

@@ -150,12 +150,12 @@ impl Rig {
 
     fn reaches(mut self, state: Observed) -> Self {
         self.vm.runtime.power_state = state;
-        let change = Change {
-            vm: VmId::from("vm-1"),
-            namespaced_name: Some("ns/vm".into()),
-            power_state: state,
-            changed: vec![Changed::PowerState],
-        };
+        self.observes(Changed::PowerState)
+    }
+
+    fn observes(mut self, changed: Changed) -> Self {
+        let power_state = self.vm.runtime.power_state;
+        let change = Change { vm: VmId::from("vm-1"), namespaced_name: Some("ns/vm".into()), power_state, changed: vec![changed] };
         self.tell(Input::Observed(change));
         self
     }
@@ -283,6 +283,19 @@ fn a_power_on_that_finds_no_room_is_tried_again_with_back_off() {
     let tries = rig.called.len();
     assert!((7..=9).contains(&tries), "5 ms · 2ⁿ: {tries} tries in the first second");
     assert_eq!(rig.verdicts[0], Verdict::failed("failed to reconcile power state: hard set power state to poweredOn failed: no room"));
+}
+
+#[test]
+fn the_end_of_a_failed_task_does_not_cut_the_back_off_short() {
+    fn full(_: &Operation) -> Result<Reply, Failure> {
+        Err(Failure::Fault(Fault::new(FaultName::InsufficientHostMemoryCapacityFault, "no room")))
+    }
+    let rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOn, PowerOpMode::Hard), &[]).says(full).run(Span::from_secs(1));
+    let tries = rig.called.len();
+    let rig = rig.observes(Changed::Task).run(Span::from_millis(1));
+    assert_eq!(rig.called.len(), tries);
+    let rig = rig.observes(Changed::Config).run(Span::from_millis(1));
+    assert!(rig.called.len() > tries, "what is watched does wake it");
 }
 
 #[test]

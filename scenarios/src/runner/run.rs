@@ -78,7 +78,7 @@ impl Run<'_> {
     pub(super) fn turn(&mut self, limit: Timestamp) -> Result<Option<Vec<Arc<Record>>>, Halt> {
         const LOOK_EVERY: u32 = 1024;
         self.turns = self.turns.wrapping_add(1);
-        if self.turns % LOOK_EVERY == 0 && (self.cancelled)() {
+        if self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)() {
             return Err(Halt::Interrupted);
         }
         match self.simulation.turn(limit.min(self.end)) {
