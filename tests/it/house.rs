@@ -24,7 +24,7 @@ const IMPURE: &[&str] = &["tokio", "reqwest", "ureq", "getrandom", "crossbeam", 
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
-        .other_options(vec!["--locked".to_owned(), "--offline".to_owned()])
+        .other_options(vec!["--locked".to_owned()])
         .exec()
         .expect("cargo metadata")
 }
