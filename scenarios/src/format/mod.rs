@@ -30,7 +30,7 @@ use vmtwin_model::time::{Span, Timestamp};
 pub use files::{Disk, Files, Memory, Root};
 pub use lower::operator::INVARIANTS;
 pub use output::{
-    CallCount, CallResult, CallsCheck, CrashPoint, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest, NetworkProvider,
+    CallCount, CallResult, CallsCheck, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest, NetworkProvider,
     OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,
 };
 pub use schema::{KINDS, schema};

@@ -200,13 +200,6 @@ pub enum Verb {
     Operator(OperatorAction),
     /// Acts on the API server.
     Kube(Vec<KubeFault>),
-    /// Asks a capacity plan's questions of the world as it is.
-    Capacity {
-        /// The questions.
-        questions: Value,
-        /// A partial result.
-        expect: Option<Value>,
-    },
 }
 
 impl Verb {
@@ -228,7 +221,6 @@ impl Verb {
             Self::Vsphere(_) => "vsphere",
             Self::Operator(_) => "operator",
             Self::Kube(_) => "kube",
-            Self::Capacity { .. } => "capacity",
         }
     }
 }
@@ -317,28 +309,6 @@ pub enum OperatorAction {
     Restart,
     /// It does nothing for so long.
     Pause(Span),
-    /// It dies at the next matching call or write.
-    Crash {
-        /// Where it dies.
-        at: CrashPoint,
-        /// The call's method; any if absent.
-        operation: Option<String>,
-        /// So many pass first.
-        skip: u32,
-        /// How long it stays down.
-        down: Span,
-    },
-}
-
-/// Where the operator dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// Before the call leaves.
-    Call,
-    /// After it left and before its answer.
-    Answer,
-    /// Before the write.
-    Write,
 }
 
 /// What happens to the API server, from the operator's view.

@@ -117,7 +117,6 @@ fn act(run: &mut Run<'_>, step: &Step) -> Held {
             run.watch_fresh();
             Ok(())
         }
-        Verb::Capacity { .. } => Err(Broken::new("`capacity` steps are not supported yet by this version of vmtwin").into()),
     }
 }
 
@@ -529,9 +528,6 @@ fn operator(run: &mut Run<'_>, action: &OperatorAction) -> Held {
     match action {
         OperatorAction::Restart => run.simulation.restart_operator(),
         OperatorAction::Pause(span) => run.simulation.pause_operator(*span),
-        OperatorAction::Crash { .. } => {
-            return Err(Broken::new("`operator: {crash: …}` is not supported yet by this version of vmtwin; `restart` is").into());
-        }
     }
     run.watch_fresh();
     run.drain()?;

@@ -9,9 +9,7 @@ use super::manifest::{Purpose, Raw, manifest};
 use super::reference::{reference, target};
 use super::{Cx, action};
 use crate::diagnostics::{Code, Region};
-use crate::format::output::{
-    CallCount, CallResult, CallsCheck, CrashPoint, Expect, KubeFault, Manifest, OperatorAction, Reference, Step, Verb,
-};
+use crate::format::output::{CallCount, CallResult, CallsCheck, Expect, KubeFault, Manifest, OperatorAction, Reference, Step, Verb};
 use crate::format::section::scalar::Text;
 use crate::format::section::step::{self, StepFields};
 use crate::format::shape::shorten;
@@ -168,10 +166,10 @@ fn verb(cx: &mut Cx<'_>, section: &Spanned<StepFields>, raws: &[Raw], names: &BT
         }
         "gone" => Verb::Gone(references(cx, section.gone.as_ref()?)),
         "calls" => Verb::Calls(section.calls.as_ref()?.0.iter().filter_map(|check| calls(cx, check, names)).collect()),
-        "capacity" => Verb::Capacity {
-            questions: cx.node(&section.capacity.as_ref()?.0).to_value(),
-            expect: section.expect.as_ref().map(|expect| cx.node(&expect.0).to_value()),
-        },
+        "capacity" => {
+            cx.sink.tell(Code::NotSupported, section.capacity.as_ref()?.0.region, "a `capacity` step is not supported yet");
+            return None;
+        }
         "sleep" => Verb::Sleep(cx.sink.duration(section.sleep.as_ref()?)?),
         "settle" => Verb::Settle,
         "vsphere" => Verb::Vsphere(section.vsphere.as_ref()?.0.iter().filter_map(|one| action::action(cx, one)).collect()),
@@ -334,16 +332,10 @@ fn operator(cx: &mut Cx<'_>, section: &Spanned<step::OperatorAction>) -> Option<
             cx.sink.tell(Code::Misplaced, operation.region, "`operation` goes with `at: call` and `at: answer`");
         }
     }
-    Some(OperatorAction::Crash {
-        at: match crash.at {
-            step::CrashPoint::Call => CrashPoint::Call,
-            step::CrashPoint::Answer => CrashPoint::Answer,
-            step::CrashPoint::Write => CrashPoint::Write,
-        },
-        operation: crash.operation.as_ref().map(|operation| operation.value.clone()),
-        skip: cx.sink.within_or(crash.skip.as_ref(), 0, 1_000_000_000, "the number of calls that pass", 0),
-        down: cx.sink.duration_or(section.down.as_ref(), Span::ZERO),
-    })
+    cx.sink.within_or(crash.skip.as_ref(), 0, 1_000_000_000, "the number of calls that pass", 0);
+    cx.sink.duration_or(section.down.as_ref(), Span::ZERO);
+    cx.sink.tell(Code::NotSupported, section.region, "a crash of the operator is not supported yet; `restart` is");
+    None
 }
 
 fn kube(cx: &mut Cx<'_>, section: &Spanned<step::Kube>) -> Option<KubeFault> {
