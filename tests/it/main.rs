@@ -3,5 +3,4 @@
 mod determinism;
 mod house;
 mod library;
-mod program;
 mod work;

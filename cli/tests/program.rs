@@ -4,22 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use vmtwin_tests::root;
 
-/// The program, built beside the tests.
-fn vmtwin() -> PathBuf {
-    let mut path = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    if path.ends_with("deps") {
-        path.pop();
-    }
-    let path = path.join(format!("vmtwin{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} isn't built: run `cargo build` with the same profile, or the tests of the whole workspace", path.display());
-    path
+/// The program that Cargo built for these tests: never a stale one.
+const VMTWIN: &str = env!("CARGO_BIN_EXE_vmtwin");
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn call(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(vmtwin()).args(arguments).current_dir(folder).env("NO_COLOR", "1").output().expect("the program starts")
+    Command::new(VMTWIN).args(arguments).current_dir(folder).env("NO_COLOR", "1").output().expect("the program starts")
 }
 
 fn folder(name: &str) -> PathBuf {
