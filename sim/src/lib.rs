@@ -17,6 +17,7 @@ mod datastore;
 mod deploy;
 mod devices;
 mod drs;
+mod existing;
 mod faults;
 mod files;
 mod guest;
