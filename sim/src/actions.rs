@@ -115,7 +115,9 @@ impl World {
                 self.connect_host(row, state);
                 Ok(())
             }
-            HostAction::EnterMaintenance if !alive || state != HostState::Connected => wrong("is not connected, or in maintenance mode already"),
+            HostAction::EnterMaintenance if !alive || state != HostState::Connected => {
+                wrong("is not connected, or in maintenance mode already")
+            }
             HostAction::EnterMaintenance => {
                 self.enter_maintenance(row);
                 Ok(())
@@ -171,7 +173,7 @@ impl World {
             network.exhausted = action == NetworkAction::Exhaust;
         }
         if action == NetworkAction::Restore {
-            self.addresses_are_back(row);
+            self.addresses_are_back();
         }
         Ok(())
     }
@@ -331,5 +333,9 @@ impl World {
 }
 
 fn lookup(kind: &'static str, names: &std::collections::BTreeMap<Name, u32>, name: &Name) -> Result<u32, ActionError> {
-    names.get(name).copied().ok_or_else(|| ActionError::Unknown { kind, name: name.clone(), similar: crate::build::similar(name, names.keys()) })
+    names.get(name).copied().ok_or_else(|| ActionError::Unknown {
+        kind,
+        name: name.clone(),
+        similar: crate::build::similar(name, names.keys()),
+    })
 }

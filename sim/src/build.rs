@@ -197,8 +197,13 @@ impl World {
 
     fn build_clusters(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
         self.vm_folder = self.add_folder("vm".into(), None);
-        let given_ids: BTreeSet<&HostId> =
-            inventory.zones.iter().flat_map(|zone| &zone.clusters).flat_map(|cluster| &cluster.hosts).filter_map(|host| host.id.as_ref()).collect();
+        let given_ids: BTreeSet<&HostId> = inventory
+            .zones
+            .iter()
+            .flat_map(|zone| &zone.clusters)
+            .flat_map(|cluster| &cluster.hosts)
+            .filter_map(|host| host.id.as_ref())
+            .collect();
         let mut number = 8;
         for zone in &inventory.zones {
             for given in &zone.clusters {
@@ -314,8 +319,12 @@ impl World {
             let limit = |limit: Option<i64>| PoolAllocation { limit: limit.unwrap_or(-1), ..PoolAllocation::default() };
             let (cpu, memory) =
                 (limit(namespace.cpu_limit.map(|cpu| cpu.0)), limit(namespace.memory_limit.map(|memory| memory.to_mib_down().0)));
-            let clusters: Vec<(u32, u32)> =
-                self.clusters.iter().filter(|(_, there)| namespace.zones.contains(&there.zone)).map(|(row, there)| (row, there.root)).collect();
+            let clusters: Vec<(u32, u32)> = self
+                .clusters
+                .iter()
+                .filter(|(_, there)| namespace.zones.contains(&there.zone))
+                .map(|(row, there)| (row, there.root))
+                .collect();
             for (row, root) in clusters {
                 self.add_pool(namespace.name.clone(), row, Some(root), cpu, memory);
             }

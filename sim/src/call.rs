@@ -170,14 +170,12 @@ impl World {
             }
             Operation::MinClusterCpu { cluster } => self.min_clock(cluster).map(Reply::Clock),
             Operation::FindChildPool { entity, name } => {
-                let parent =
-                    *self.names.pool_ids.get(entity).ok_or_else(|| refusals::not_found(PoolId::TYPE, entity.as_str()))?;
+                let parent = *self.names.pool_ids.get(entity).ok_or_else(|| refusals::not_found(PoolId::TYPE, entity.as_str()))?;
                 let child = self.child_pool(parent, name).and_then(|row| self.pools.get(row));
                 Ok(Reply::Child(child.map(|pool| pool.id.as_str().into())))
             }
             Operation::FindChildFolder { entity, name } => {
-                let parent =
-                    *self.names.folder_ids.get(entity).ok_or_else(|| refusals::not_found(FolderId::TYPE, entity.as_str()))?;
+                let parent = *self.names.folder_ids.get(entity).ok_or_else(|| refusals::not_found(FolderId::TYPE, entity.as_str()))?;
                 let child = self.child_folder(parent, name).and_then(|row| self.folders.get(row));
                 Ok(Reply::Child(child.map(|folder| folder.id.as_str().into())))
             }

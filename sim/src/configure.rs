@@ -112,8 +112,7 @@ impl World {
         let mut written = row.written.clone();
         apply_values(&mut config, spec);
         let folder = files::home_path(self, row);
-        let bench =
-            Bench { world: self, label: row.label(), folder: &folder, datastore: row.home, thin: true, power: row.power() };
+        let bench = Bench { world: self, label: row.label(), folder: &folder, datastore: row.home, thin: true, power: row.power() };
         bench.change_devices(&mut config, &spec.device_change, &mut written)?;
         Ok((config, written))
     }
@@ -124,7 +123,10 @@ impl World {
         let before = row.config();
         if row.power() != PowerState::PoweredOff {
             if spec.num_cpus.is_some_and(|cpus| cpus != before.hardware.num_cpu) {
-                return Err(Fault::new(FaultName::from("CpuHotPlugNotSupported"), "CPU hot plug is not supported for this virtual machine."));
+                return Err(Fault::new(
+                    FaultName::from("CpuHotPlugNotSupported"),
+                    "CPU hot plug is not supported for this virtual machine.",
+                ));
             }
             if spec.memory_mb.is_some_and(|memory| memory != before.hardware.memory_mb) {
                 let text = "Memory hot plug is not supported for this virtual machine.";

@@ -40,7 +40,10 @@ impl World {
             return Err(refusals::power_state(PowerState::PoweredOff, row.power()));
         }
         if row.customization.is_some() {
-            return Err(Fault::new(FaultName::CustomizationPending, "A customization operation is already pending on the virtual machine."));
+            return Err(Fault::new(
+                FaultName::CustomizationPending,
+                "A customization operation is already pending on the virtual machine.",
+            ));
         }
         if !row.behaviour.tools {
             return Err(refusals::tools_unavailable());

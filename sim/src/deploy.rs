@@ -120,12 +120,11 @@ impl World {
         let cluster = self.pools.get(pool).map_or(0, |pool| pool.cluster);
         let thin = wanted.policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
         let disks = wanted.image.map_or(&[][..], |image| &image.item.disks);
-        let bytes = disks.iter().map(|disk| if thin { disk.size.0 } else { disk.capacity.0 }).sum::<i64>() + devices::new_bytes(wanted.spec);
+        let bytes =
+            disks.iter().map(|disk| if thin { disk.size.0 } else { disk.capacity.0 }).sum::<i64>() + devices::new_bytes(wanted.spec);
         let path = wanted.spec.files.as_ref().and_then(|files| files.vm_path_name.as_deref());
         let named = match wanted.datastore {
-            Some(id) => Some(
-                *self.names.datastore_ids.get(id).ok_or_else(|| refusals::not_found(DatastoreId::TYPE, id.as_str()))?,
-            ),
+            Some(id) => Some(*self.names.datastore_ids.get(id).ok_or_else(|| refusals::not_found(DatastoreId::TYPE, id.as_str()))?),
             None => path.filter(|path| path.starts_with('[')).and_then(|path| self.datastore_of_path(path)),
         };
         let host = match wanted.host {
@@ -137,7 +136,8 @@ impl World {
                 }
             }
             None => {
-                let wish = Wish { label: &wanted.name, ..Wish::of_size(Size { cpus: VCpus(1), memory: MiB(0), ..Size::of(&Config::default()) }) };
+                let wish =
+                    Wish { label: &wanted.name, ..Wish::of_size(Size { cpus: VCpus(1), memory: MiB(0), ..Size::of(&Config::default()) }) };
                 self.least_busy_host(cluster, &wish, |host| match named {
                     Some(datastore) => self.hosts.get(host).is_some_and(|host| host.datastores.contains(&datastore)),
                     None => self.choose_datastore(wanted.policy, bytes, &[host]).is_ok(),
@@ -201,7 +201,9 @@ impl World {
             name: wanted.name.clone(),
             uuid: draw.uuid().to_string().into(),
             instance_uuid: draw.uuid().to_string().into(),
-            version: item.and_then(|item| item.hardware_version).map_or_else(|| self.hardware_version.clone(), |v| format!("vmx-{v}").into()),
+            version: item
+                .and_then(|item| item.hardware_version)
+                .map_or_else(|| self.hardware_version.clone(), |v| format!("vmx-{v}").into()),
             guest_id: item.map_or_else(|| "otherGuest".into(), |item| item.guest_id.clone()),
             firmware: Some(item.and_then(|item| item.firmware.clone()).unwrap_or_else(|| "bios".into())),
             hardware: Hardware { num_cpu: VCpus(1), num_cores_per_socket: Some(VCpus(1)), memory_mb: MiB(128), device: devices::basic() },
@@ -222,7 +224,8 @@ impl World {
         bench.add_image_disks(&mut config, disks, wanted.spec, &mut written);
         bench.change_devices(&mut config, &wanted.spec.device_change, &mut written)?;
         config.guest_full_name = config.guest_id.clone();
-        let behaviour = wanted.image.map_or_else(|| Arc::new(Behaviour::new(None, &config.guest_id, false)), |image| image.behaviour.clone());
+        let behaviour =
+            wanted.image.map_or_else(|| Arc::new(Behaviour::new(None, &config.guest_id, false)), |image| image.behaviour.clone());
         let seen = VirtualMachine {
             id,
             name: wanted.name.clone(),

@@ -93,8 +93,13 @@ fn free_key(config: &Config, base: i32) -> i32 {
 }
 
 fn free_unit(config: &Config, controller: i32) -> i32 {
-    let used: BTreeSet<i32> =
-        config.hardware.device.iter().filter(|device| device.controller_key == Some(controller)).filter_map(|device| device.unit_number).collect();
+    let used: BTreeSet<i32> = config
+        .hardware
+        .device
+        .iter()
+        .filter(|device| device.controller_key == Some(controller))
+        .filter_map(|device| device.unit_number)
+        .collect();
     let (first, skipped) = if controller == PCI { (7, None) } else { (0, (SCSI..2000).contains(&controller).then_some(7)) };
     (first..).find(|unit| !used.contains(unit) && Some(*unit) != skipped).unwrap_or(first)
 }
@@ -208,9 +213,8 @@ impl Bench<'_> {
                 return Err(refusals::invalid_device(index, "controllerKey"));
             }
             device.controller_key = controller;
-            let taken = |unit| {
-                config.hardware.device.iter().any(|there| there.controller_key == controller && there.unit_number == Some(unit))
-            };
+            let taken =
+                |unit| config.hardware.device.iter().any(|there| there.controller_key == controller && there.unit_number == Some(unit));
             device.unit_number = match (controller, device.unit_number) {
                 (Some(_), Some(unit)) if unit >= 0 && !taken(unit) => Some(unit),
                 (Some(key), _) => Some(free_unit(config, key)),
@@ -267,8 +271,7 @@ impl Bench<'_> {
             }
         }
         let on = self.power == PowerState::PoweredOn;
-        let connectable =
-            card.connectable.get_or_insert(Connectable { start_connected: true, allow_guest_control: true, connected: true });
+        let connectable = card.connectable.get_or_insert(Connectable { start_connected: true, allow_guest_control: true, connected: true });
         connectable.connected = on && connectable.start_connected;
     }
 
@@ -293,11 +296,7 @@ impl Bench<'_> {
         if let Some(backing) = &wanted.backing {
             let before = there.backing.take().unwrap_or_default();
             let is_disk = there.type_ == DeviceType::VirtualDisk;
-            there.backing = Some(if is_disk {
-                Backing { rest: backing.rest.clone(), ..before }
-            } else {
-                backing.clone()
-            });
+            there.backing = Some(if is_disk { Backing { rest: backing.rest.clone(), ..before } } else { backing.clone() });
         }
         if let Some(connectable) = &wanted.connectable {
             let connected = on && connectable.connected;

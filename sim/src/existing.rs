@@ -10,11 +10,11 @@ use vmtwin_model::vsphere::inventory::ExistingVm;
 use vmtwin_model::vsphere::spec::{DeviceType, ManagedBy};
 use vmtwin_model::vsphere::vm::PowerState;
 
+use crate::World;
 use crate::build::{BuildError, profile};
 use crate::guest::GuestLife;
 use crate::image::Behaviour;
 use crate::vm::{NAMESPACED_NAME, Vm};
-use crate::World;
 
 impl World {
     /// Puts the existing VMs in: those whose id is given first, so that no other takes it.
@@ -88,10 +88,9 @@ impl World {
             }
             if let Some(owner) = &existing.managed_by {
                 config.extra_config.entry(NAMESPACED_NAME.into()).or_insert_with(|| owner.clone());
-                config.managed_by.get_or_insert_with(|| ManagedBy {
-                    extension_key: "com.vmware.vcenter.wcp".into(),
-                    type_: "VirtualMachine".into(),
-                });
+                config
+                    .managed_by
+                    .get_or_insert_with(|| ManagedBy { extension_key: "com.vmware.vcenter.wcp".into(), type_: "VirtualMachine".into() });
             }
             config.create_date.get_or_insert(self.now);
         }

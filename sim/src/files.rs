@@ -17,13 +17,7 @@ pub(crate) fn layout(world: &World, vm: &Vm) -> LayoutEx {
     let mut layout = LayoutEx::default();
     let mut add = |path: String, type_: &str, size: i64| {
         let key = i32::try_from(layout.file.len()).expect("a VM has few files");
-        layout.file.push(LayoutFile {
-            key,
-            name: path.into(),
-            type_: type_.into(),
-            size: Bytes(size),
-            unique_size: Bytes(size),
-        });
+        layout.file.push(LayoutFile { key, name: path.into(), type_: type_.into(), size: Bytes(size), unique_size: Bytes(size) });
         key
     };
     add(format!("{home}/{name}.vmx"), "config", 4 * KIB);

@@ -5,10 +5,10 @@
 //! make nothing happen here.
 
 use vmtwin_model::time::Span;
+use vmtwin_model::vsphere::Changed;
 use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
-use vmtwin_model::vsphere::Changed;
 
 use crate::agenda::Entry;
 use crate::capacity::{Need, Size};
@@ -46,9 +46,7 @@ impl World {
         let total_memory: i64 = hosts.iter().map(|host| host.usable_memory.0).sum();
         let used_cpu = hosts.iter().map(|host| host.failover_cpu).sum::<i64>() + counted_cpu(size.reserved);
         let used_memory = hosts.iter().map(|host| host.reserved.memory).sum::<i64>() + size.reserved.memory;
-        let short = |total: i64, used: i64, share: i64| {
-            i128::from(total - used) * 10_000 < i128::from(total) * i128::from(share)
-        };
+        let short = |total: i64, used: i64, share: i64| i128::from(total - used) * 10_000 < i128::from(total) * i128::from(share);
         if short(total_cpu, used_cpu, kept(cpu)) || short(total_memory, used_memory, kept(memory)) {
             return Err(refusals::failover());
         }

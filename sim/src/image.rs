@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use vmtwin_model::vsphere::inventory::{self, GuestProfile, Patience, Timing};
 use vmtwin_model::time::Span;
+use vmtwin_model::vsphere::inventory::{self, GuestProfile, Patience, Timing};
 
 use crate::latency::drawn;
 

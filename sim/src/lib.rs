@@ -34,6 +34,8 @@ mod refusals;
 mod shards;
 mod task;
 mod topology;
+#[cfg(test)]
+mod trial;
 mod views;
 mod vm;
 

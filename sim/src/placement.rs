@@ -116,7 +116,9 @@ impl World {
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(reserved, _)| *reserved);
         host.admits(&wish.size, besides - own.map_or_else(Need::default, |own| own.reserved))?;
         let broken = wish.policies.iter().find(|policy| wish.creating && policy.required && !self.keeps(policy, host, row));
-        broken.map_or(Ok(()), |policy| Err(refusals::invalid_state(&format!("A required placement policy would be broken: {}.", policy.text))))
+        broken.map_or(Ok(()), |policy| {
+            Err(refusals::invalid_state(&format!("A required placement policy would be broken: {}.", policy.text)))
+        })
     }
 
     /// Whether a host breaks a rule of DRS for a VM: those that must be kept, or those that should.
@@ -350,7 +352,9 @@ impl World {
                 continue;
             }
             match self.best_host(*cluster, &wish, besides) {
-                Some((score, host)) if best.as_ref().is_none_or(|(there, ..)| score > *there) => best = Some((score, *pool, *cluster, host)),
+                Some((score, host)) if best.as_ref().is_none_or(|(there, ..)| score > *there) => {
+                    best = Some((score, *pool, *cluster, host))
+                }
                 Some(_) => {}
                 None => reasons.push(self.no_compatible_host(*cluster, &wish, besides)),
             }

@@ -16,9 +16,7 @@ pub(crate) fn power_state(requested: PowerState, existing: PowerState) -> Fault 
         PowerState::Suspended => "Suspended",
     };
     let text = format!("The attempted operation cannot be performed in the current state ({words}).");
-    Fault::new(FaultName::InvalidPowerState, text)
-        .with("requestedState", requested.to_string())
-        .with("existingState", existing.to_string())
+    Fault::new(FaultName::InvalidPowerState, text).with("requestedState", requested.to_string()).with("existingState", existing.to_string())
 }
 
 pub(crate) fn task_in_progress(task: &TaskId) -> Fault {

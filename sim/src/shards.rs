@@ -33,6 +33,11 @@ impl<V: Clone> Shards<V> {
         if map.contains_key(key) { Arc::make_mut(map).remove(key) } else { None }
     }
 
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        let map = &mut self.maps[shard(key)];
+        if map.contains_key(key) { Arc::make_mut(map).get_mut(key) } else { None }
+    }
+
     /// The value of this key for writing, made if it isn't there.
     pub(crate) fn entry(&mut self, key: &str) -> &mut V
     where

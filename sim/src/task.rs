@@ -89,19 +89,8 @@ impl World {
         let vm = operation.vm().and_then(|vm| self.vms.find(vm));
         let object = self.object_of(&operation);
         let refused = refusal.is_some();
-        let open = Open {
-            info,
-            call,
-            operation,
-            object,
-            vm,
-            cause: self.cause,
-            refusal,
-            admitted: false,
-            site: None,
-            wants: Vec::new(),
-            held: 0,
-        };
+        let open =
+            Open { info, call, operation, object, vm, cause: self.cause, refusal, admitted: false, site: None, wants: Vec::new(), held: 0 };
         if let Some(row) = vm.and_then(|vm| self.vms.get_mut(vm)) {
             Arc::make_mut(&mut row.seen).recent_task.push(open.info.clone());
             if !refused {
@@ -233,9 +222,10 @@ impl World {
             None => self.finish_work(&open.operation, open.site.as_ref()),
         };
         let state = if result.is_ok() { TaskState::Success } else { TaskState::Error };
+        let now = self.now;
         if let Some(open) = self.open_mut(number) {
             open.info.error = result.as_ref().err().cloned();
-            open.info.complete_time = Some(self.now);
+            open.info.complete_time = Some(now);
         }
         self.show_task(number, state);
         let Some(open) = self.tasks.open.remove(&number) else { return };

@@ -207,9 +207,7 @@ impl World {
     }
 
     fn pool_value(&self, row: u32, pool: &Pool) -> Value {
-        let allocation = |allocation: PoolAllocation| {
-            json!({"reservation": allocation.reservation, "limit": allocation.limit, "expandableReservation": allocation.expandable})
-        };
+        let allocation = |allocation: PoolAllocation| json!({"reservation": allocation.reservation, "limit": allocation.limit, "expandableReservation": allocation.expandable});
         let vms: Vec<&str> = self.vms.iter().filter(|(_, vm)| vm.pool == row).map(|(_, vm)| vm.label()).collect();
         json!({
             "moID": pool.id,

@@ -28,7 +28,10 @@ const RETRY: Span = Span::from_secs(1);
 /// What the provider has made so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ports {
-    ports: BTreeMap<ObjectKey, Arc<Port>>,
+    /// By the object's namespace and name: one provider has one kind.
+    ports: Shards<Arc<Port>>,
+    /// The objects that nothing could be made for yet.
+    waiting: BTreeSet<ObjectKey>,
     /// Interface objects by the MAC address of their port.
     by_mac: Shards<ObjectKey>,
     /// Interface objects by the id that their VM's adapter carries.
@@ -58,7 +61,8 @@ impl World {
             return;
         }
         self.begin(now, cause);
-        match (&event.after, self.ports.ports.get_mut(&event.key)) {
+        let name = event.key.namespaced_name();
+        match (&event.after, self.ports.ports.get_mut(&name)) {
             (None, Some(_)) => self.free_port(&event.key),
             (None, None) => {}
             (Some(object), Some(port)) => Arc::make_mut(port).object = object.clone(),
@@ -72,8 +76,7 @@ impl World {
                     given: Vec::new(),
                     ready: false,
                 };
-                self.ports.ports.insert(event.key.clone(), Arc::new(port));
-                let name = event.key.namespaced_name();
+                self.ports.ports.insert(name.as_str().into(), Arc::new(port));
                 let nth = self.count(&name, "interface");
                 let after = sample(drawn(500, 3_000), &mut self.rng.draw("sim/network", (&name, nth)));
                 self.agenda.put(now + after, cause, Entry::Attend(event.key.clone()));
@@ -103,10 +106,15 @@ impl World {
 
     /// The provider turns to an interface object and writes what it has for it.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
-        let Some(port) = self.ports.ports.get(key).cloned() else { return };
+        let name = key.namespaced_name();
+        let Some(port) = self.ports.ports.get(&name).cloned() else { return };
         let object = port.object.to_value();
         let refusal = if port.ready { None } else { self.make_port(key, &object).err() };
-        let Some(port) = self.ports.ports.get(key).cloned() else { return };
+        match refusal {
+            Some(_) => self.ports.waiting.insert(key.clone()),
+            None => self.ports.waiting.remove(key),
+        };
+        let Some(port) = self.ports.ports.get(&name).cloned() else { return };
         let status = match (&refusal, port.network.and_then(|row| self.networks.get(row))) {
             (None, Some(network)) => self.status(&port, network),
             (refusal, _) => {
@@ -126,12 +134,8 @@ impl World {
             .into(),
             groups: BTreeSet::from(["system:serviceaccounts".into(), "system:authenticated".into()]),
         };
-        let request = Request::Patch {
-            key: key.clone(),
-            kind: PatchKind::Merge,
-            patch: json!({"status": status}),
-            part: Subresource::Status,
-        };
+        let request =
+            Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user, request });
     }
 
@@ -162,7 +166,7 @@ impl World {
         };
         let Some(network) = self.networks.get_mut(row) else { return Err(("NetworkNotFound", "the network is gone".to_owned())) };
         let (taken, given) = addresses(network, asked_ip.as_deref())?;
-        if let Some(port) = self.ports.ports.get_mut(key) {
+        if let Some(port) = self.ports.ports.get_mut(&name) {
             let port = Arc::make_mut(port);
             port.network = Some(row);
             port.mac = mac.clone();
@@ -177,7 +181,8 @@ impl World {
     }
 
     fn free_port(&mut self, key: &ObjectKey) {
-        let Some(port) = self.ports.ports.remove(key) else { return };
+        self.ports.waiting.remove(key);
+        let Some(port) = self.ports.ports.remove(&key.namespaced_name()) else { return };
         self.ports.by_mac.remove(&port.mac);
         self.ports.by_external_id.remove(&port.external_id);
         let Some(row) = port.network else { return };
@@ -187,14 +192,13 @@ impl World {
             }
         }
         if !port.taken.is_empty() {
-            self.addresses_are_back(row);
+            self.addresses_are_back();
         }
     }
 
-    /// A network has addresses again: whoever waits is attended to.
-    pub(crate) fn addresses_are_back(&mut self, _network: u32) {
-        let waiting = self.ports.ports.iter().filter(|(_, port)| !port.ready).map(|(key, _)| key.clone());
-        for key in waiting.collect::<Vec<_>>() {
+    /// There are addresses again: whoever waits is attended to.
+    pub(crate) fn addresses_are_back(&mut self) {
+        for key in self.ports.waiting.clone() {
             self.agenda.put(self.now + RETRY, self.cause, Entry::Attend(key));
         }
     }
@@ -278,7 +282,7 @@ impl World {
     fn port_of(&self, card: &Device) -> Option<&Arc<Port>> {
         let by_id = card.external_id.as_deref().and_then(|id| self.ports.by_external_id.get(id));
         let key = by_id.or_else(|| self.ports.by_mac.get(card.mac_address.as_deref()?))?;
-        self.ports.ports.get(key)
+        self.ports.ports.get(&key.namespaced_name())
     }
 
     /// The addresses that a guest has on an adapter: what a customization set, what the provider gave, or what DHCP gives; with the
