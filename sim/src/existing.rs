@@ -54,7 +54,7 @@ impl World {
         let mut seen = existing.properties.clone();
         seen.id = id;
         let (namespace, name) = existing.name.split_once('/').map_or((None, &*existing.name), |(ns, name)| (Some(ns), name));
-        if seen.name.is_empty() || &*seen.name == &*existing.name {
+        if seen.name.is_empty() || seen.name == existing.name {
             seen.name = name.into();
         }
         let cluster = |row: u32| self.hosts.get(row).map_or(0, |host| host.cluster);
