@@ -338,3 +338,145 @@ fn addresses(network: &mut Network, asked: Option<&str>) -> Result<Taken, (&'sta
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::kube::kinds::{Kind, Resource};
+    use vmtwin_model::kube::object::Object;
+    use vmtwin_model::kube::network_interface::NetworkInterface;
+    use vmtwin_model::kube::subnet_port::SubnetPort;
+    use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
+    use vmtwin_model::vsphere::Action;
+    use vmtwin_model::vsphere::Operation;
+    use vmtwin_model::vsphere::action::NetworkAction;
+
+    fn object(kind: Kind, name: &str, spec: Value) -> Arc<Object> {
+        let info = kind.info();
+        let meta = serde_json::from_value(json!({"namespace": "shop", "name": name})).expect("metadata");
+        Arc::new(Object {
+            key: ObjectKey::new(kind, "shop", name),
+            meta: Arc::new(meta),
+            spec: (info.decode_spec)(spec).expect("a spec of the kind"),
+            status: (info.decode_status)(Value::Null).expect("an empty status"),
+            resource_version: 1,
+            generation: 1,
+        })
+    }
+
+    fn made(trial: &mut Trial, object: &Arc<Object>) {
+        let event = WatchEvent { key: object.key.clone(), before: None, after: Some(object.clone()) };
+        trial.world.observe(trial.now, Cause(5), &event);
+    }
+
+    fn gone(trial: &mut Trial, object: &Arc<Object>) {
+        let event = WatchEvent { key: object.key.clone(), before: Some(object.clone()), after: None };
+        trial.world.observe(trial.now, Cause(6), &event);
+    }
+
+    /// The statuses written so far, oldest first; each fits the types of its kind.
+    fn statuses(trial: &Trial) -> Vec<Value> {
+        let requests = trial.happened.iter().filter_map(|happening| match &happening.what {
+            What::Request { request: Request::Patch { key, patch, part: Subresource::Status, .. }, .. } => Some((key, patch)),
+            _ => None,
+        });
+        requests
+            .map(|(key, patch)| {
+                let status = patch["status"].clone();
+                (key.kind.info().decode_status)(status.clone()).expect("the status fits");
+                status
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_provider_answers_its_kind_with_address_and_mac() {
+        for (provider, kind, ip, mac) in [
+            (NetworkProvider::Vpc, SubnetPort::KIND, "/networkInterfaceConfig/ipAddresses/0/ipAddress", "/networkInterfaceConfig/macAddress"),
+            (NetworkProvider::NsxT, VirtualNetworkInterface::KIND, "/ipAddresses/0/ip", "/macAddress"),
+            (NetworkProvider::Vds, NetworkInterface::KIND, "/ipConfigs/0/ip", "/macAddress"),
+        ] {
+            let mut trial = Trial::with(&inventory(), provider);
+            made(&mut trial, &object(kind, "a-eth0", json!({})));
+            assert!(statuses(&trial).is_empty(), "it takes a while");
+            trial.run(Span::from_mins(1));
+            let status = statuses(&trial).pop().expect("an answer");
+            let text = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            assert!(text(ip).starts_with("192.168.0.2"), "{status}");
+            assert!(text(mac).contains(":50:56:"), "{status}");
+            assert_eq!(text("/conditions/0/status"), "True");
+        }
+    }
+
+    #[test]
+    fn the_guest_has_the_address_that_its_port_was_given() {
+        let mut trial = Trial::new(&inventory());
+        let binding = json!({"subnetSet": "workload", "addressBindings": [{"ipAddress": "192.168.0.77", "macAddress": "04:50:56:AA:BB:CC"}]});
+        made(&mut trial, &object(SubnetPort::KIND, "a-eth0", binding));
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!(status["networkInterfaceConfig"]["macAddress"], "04:50:56:aa:bb:cc");
+        let mut spec = spec("a");
+        let card = &mut spec.device_change[0].device;
+        card.backing = None;
+        card.external_id = status["attachment"]["id"].as_str().map(Into::into);
+        card.mac_address = Some("04:50:56:aa:bb:cc".into());
+        card.address_type = Some("manual".into());
+        let vm = trial.deploy(spec);
+        trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }).expect("it is switched on");
+        trial.run(Span::from_mins(10));
+        assert_eq!(trial.vm(&vm).guest.as_ref().and_then(|guest| guest.ip_address.as_deref()), Some("192.168.0.77"));
+    }
+
+    #[test]
+    fn whoever_finds_no_address_gets_it_when_one_is_given_back() {
+        let mut inventory = inventory();
+        inventory.networks[0].cidr = "192.168.0.0/30".into();
+        let mut trial = Trial::new(&inventory);
+        let first = object(SubnetPort::KIND, "a", json!({}));
+        made(&mut trial, &first);
+        trial.run(Span::from_mins(1));
+        made(&mut trial, &object(SubnetPort::KIND, "b", json!({})));
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!((&status["conditions"][0]["status"], &status["conditions"][0]["reason"]), (&json!("False"), &json!("IPAddressExhausted")));
+        gone(&mut trial, &first);
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!(status["networkInterfaceConfig"]["ipAddresses"][0]["ipAddress"], "192.168.0.2/30");
+    }
+
+    #[test]
+    fn an_exhausted_network_makes_wait_until_it_is_restored() {
+        let mut trial = Trial::new(&inventory());
+        trial.act(&Action::Network("workload".into(), NetworkAction::Exhaust)).expect("it is there");
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({})));
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[0]["conditions"][0]["status"], "False");
+        trial.act(&Action::Network("workload".into(), NetworkAction::Restore)).expect("it is there");
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[1]["conditions"][0]["status"], "True");
+    }
+
+    #[test]
+    fn an_unknown_network_is_told_by_the_condition() {
+        let mut trial = Trial::new(&inventory());
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({"subnetSet": "other"})));
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[0]["conditions"][0]["reason"], "NetworkNotFound");
+    }
+
+    #[test]
+    fn a_refused_write_is_repeated_with_the_same_address() {
+        let mut trial = Trial::new(&inventory());
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({})));
+        trial.run(Span::from_mins(1));
+        let refused = Err(api::ApiError::new(ErrorReason::Conflict, "changed meanwhile"));
+        trial.world.answered(trial.now, RequestId(1), &refused);
+        trial.run(Span::from_mins(1));
+        let all = statuses(&trial);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0]["networkInterfaceConfig"], all[1]["networkInterfaceConfig"]);
+    }
+}
