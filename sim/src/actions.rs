@@ -440,7 +440,8 @@ mod tests {
         rule.matching = Some(Arc::new(serde_json::json!({"vm": "shop/a"})));
         (rule.skip, rule.times) = (1, Some(2));
         trial.act(&Action::Fault(Box::new(rule))).expect("it comes into force");
-        let ask = |trial: &mut Trial, vm: &vmtwin_model::id::VmId| trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: Arc::default() });
+        let ask =
+            |trial: &mut Trial, vm: &vmtwin_model::id::VmId| trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: Arc::default() });
         assert!(trial.world.faults_may_end());
         assert!(ask(&mut trial, &other).is_ok());
         let results: Vec<bool> = (0..4).map(|_| ask(&mut trial, &vm).is_ok()).collect();

@@ -261,7 +261,10 @@ mod tests {
         let vm = trial.deploy(ConfigSpec { uuid: Some("bios".into()), instance_uuid: Some("instance".into()), ..spec("a") });
         let seen = trial.vm(&vm).clone();
         let config = seen.config.as_ref().expect("a configuration");
-        assert_eq!((&*config.uuid, &*config.instance_uuid, &*config.version, &*config.guest_id), ("bios", "instance", "vmx-21", "ubuntu64Guest"));
+        assert_eq!(
+            (&*config.uuid, &*config.instance_uuid, &*config.version, &*config.guest_id),
+            ("bios", "instance", "vmx-21", "ubuntu64Guest")
+        );
         let keys: Vec<i32> = config.hardware.device.iter().map(|device| device.key).collect();
         assert_eq!(keys, [100, 200, 201, 300, 400, 1000, 2000, 4000]);
         let card = &config.hardware.device[7];
@@ -308,11 +311,8 @@ mod tests {
         let card = |key: i32| Device::new(DeviceType::VirtualE1000, key);
         let change = |operation, device| DeviceChange { operation: Some(operation), file_operation: None, device, profile: Vec::new() };
         let disk = Device { capacity_in_bytes: Some(Bytes::from_gib(20)), ..Device::new(DeviceType::VirtualDisk, 2000) };
-        let changes = vec![
-            change(DeviceOperation::Remove, card(4000)),
-            change(DeviceOperation::Add, card(-7)),
-            change(DeviceOperation::Edit, disk),
-        ];
+        let changes =
+            vec![change(DeviceOperation::Remove, card(4000)), change(DeviceOperation::Add, card(-7)), change(DeviceOperation::Edit, disk)];
         let spec = ConfigSpec {
             num_cpus: Some(VCpus(4)),
             memory_mb: Some(MiB(8192)),

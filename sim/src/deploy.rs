@@ -36,6 +36,13 @@ pub(crate) struct Site {
     bytes: i64,
 }
 
+#[cfg(test)]
+impl Site {
+    pub(crate) fn bytes(&self) -> i64 {
+        self.bytes
+    }
+}
+
 /// What a call that makes a VM asks for, the two ways of asking brought together.
 struct Wanted<'a> {
     name: Arc<str>,

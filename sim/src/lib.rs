@@ -7,6 +7,8 @@
 
 mod actions;
 mod agenda;
+#[cfg(test)]
+mod books;
 mod build;
 mod call;
 mod capacity;

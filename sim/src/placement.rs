@@ -441,9 +441,9 @@ mod tests {
     use super::*;
     use crate::trial::{Trial, inventory, spec};
     use vmtwin_model::id::VmId;
+    use vmtwin_model::vsphere::action::HostAction;
     use vmtwin_model::vsphere::inventory::{PoolAllocation, ResourcePool, Rule};
     use vmtwin_model::vsphere::{Action, Operation};
-    use vmtwin_model::vsphere::action::HostAction;
 
     fn host_of(trial: &Trial, vm: &VmId) -> String {
         trial.vm(vm).location.host_name.as_deref().unwrap_or_default().to_owned()
@@ -451,7 +451,12 @@ mod tests {
 
     fn reserving(name: &str, cpu: i64, memory: i64) -> ConfigSpec {
         let allocation = |reservation| Some(Allocation { reservation: Some(reservation), ..Allocation::default() });
-        ConfigSpec { cpu_allocation: allocation(cpu), memory_allocation: allocation(memory), memory_mb: Some(MiB(memory.max(4096))), ..spec(name) }
+        ConfigSpec {
+            cpu_allocation: allocation(cpu),
+            memory_allocation: allocation(memory),
+            memory_mb: Some(MiB(memory.max(4096))),
+            ..spec(name)
+        }
     }
 
     fn power_on(vm: &VmId) -> Operation {
@@ -578,7 +583,8 @@ mod tests {
 
     fn apart(name: &str, strictness: &str) -> ConfigSpec {
         let tag = json!({"nameId": {"tag": "app:mq", "category": "shop"}});
-        let policy = json!({"_typeName": "VmVmAntiAffinity", "antiAffinedVmsTag": tag, "policyStrictness": strictness, "policyTopology": "Host"});
+        let policy =
+            json!({"_typeName": "VmVmAntiAffinity", "antiAffinedVmsTag": tag, "policyStrictness": strictness, "policyTopology": "Host"});
         let mut spec = spec(name);
         spec.rest.insert("vmPlacementPolicies".to_owned(), json!([policy]));
         spec.rest.insert("tagSpecs".to_owned(), json!([{"operation": "add", "id": tag}]));

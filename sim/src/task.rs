@@ -269,6 +269,13 @@ impl World {
         }
     }
 
+    /// What deploys under way have taken of the datastores, though no VM has it yet.
+    #[cfg(test)]
+    pub(crate) fn space_under_way(&self) -> i64 {
+        let working = self.tasks.open.values().filter(|open| open.info.state == TaskState::Running && open.refusal.is_none());
+        working.filter_map(|open| open.site).map(|site| site.bytes()).sum()
+    }
+
     /// Sets a task's state where it is seen, and tells of it.
     fn show_task(&mut self, number: u32, state: TaskState) {
         let Some(open) = self.open_mut(number) else { return };

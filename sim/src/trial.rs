@@ -164,6 +164,11 @@ impl Trial {
         }
     }
 
+    /// How many calls were made.
+    pub(crate) fn asked(&self) -> u64 {
+        self.calls
+    }
+
     /// Calls, and waits for the answer.
     pub(crate) fn ask(&mut self, operation: Operation) -> Result<Reply, Failure> {
         let id = self.call(operation);

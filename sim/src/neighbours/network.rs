@@ -344,8 +344,8 @@ mod tests {
     use super::*;
     use crate::trial::{Trial, inventory, spec};
     use vmtwin_model::kube::kinds::{Kind, Resource};
-    use vmtwin_model::kube::object::Object;
     use vmtwin_model::kube::network_interface::NetworkInterface;
+    use vmtwin_model::kube::object::Object;
     use vmtwin_model::kube::subnet_port::SubnetPort;
     use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
     use vmtwin_model::vsphere::Action;
@@ -393,7 +393,12 @@ mod tests {
     #[test]
     fn each_provider_answers_its_kind_with_address_and_mac() {
         for (provider, kind, ip, mac) in [
-            (NetworkProvider::Vpc, SubnetPort::KIND, "/networkInterfaceConfig/ipAddresses/0/ipAddress", "/networkInterfaceConfig/macAddress"),
+            (
+                NetworkProvider::Vpc,
+                SubnetPort::KIND,
+                "/networkInterfaceConfig/ipAddresses/0/ipAddress",
+                "/networkInterfaceConfig/macAddress",
+            ),
             (NetworkProvider::NsxT, VirtualNetworkInterface::KIND, "/ipAddresses/0/ip", "/macAddress"),
             (NetworkProvider::Vds, NetworkInterface::KIND, "/ipConfigs/0/ip", "/macAddress"),
         ] {
@@ -412,7 +417,8 @@ mod tests {
     #[test]
     fn the_guest_has_the_address_that_its_port_was_given() {
         let mut trial = Trial::new(&inventory());
-        let binding = json!({"subnetSet": "workload", "addressBindings": [{"ipAddress": "192.168.0.77", "macAddress": "04:50:56:AA:BB:CC"}]});
+        let binding =
+            json!({"subnetSet": "workload", "addressBindings": [{"ipAddress": "192.168.0.77", "macAddress": "04:50:56:AA:BB:CC"}]});
         made(&mut trial, &object(SubnetPort::KIND, "a-eth0", binding));
         trial.run(Span::from_mins(1));
         let status = statuses(&trial).pop().expect("an answer");
@@ -440,7 +446,10 @@ mod tests {
         made(&mut trial, &object(SubnetPort::KIND, "b", json!({})));
         trial.run(Span::from_mins(1));
         let status = statuses(&trial).pop().expect("an answer");
-        assert_eq!((&status["conditions"][0]["status"], &status["conditions"][0]["reason"]), (&json!("False"), &json!("IPAddressExhausted")));
+        assert_eq!(
+            (&status["conditions"][0]["status"], &status["conditions"][0]["reason"]),
+            (&json!("False"), &json!("IPAddressExhausted"))
+        );
         gone(&mut trial, &first);
         trial.run(Span::from_mins(1));
         let status = statuses(&trial).pop().expect("an answer");
