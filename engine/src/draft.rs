@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use vmtwin_model::kube::api::Write;
-use vmtwin_model::kube::{Object, Resource};
+use vmtwin_model::kube::{Object, Resource, View};
 
 /// An object of kind `K` that a pass may change.
 #[derive(Debug)]
@@ -43,6 +43,12 @@ impl<K: Resource> Draft<K> {
     #[must_use]
     pub fn namespace(&self) -> &Arc<str> {
         &self.base.key.namespace
+    }
+
+    /// Metadata, spec and status as they stand.
+    #[must_use]
+    pub fn view(&self) -> View<'_, K> {
+        View { object: &self.base, meta: self.meta(), spec: self.spec(), status: self.status() }
     }
 
     /// The metadata as it stands.

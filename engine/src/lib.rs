@@ -7,6 +7,8 @@
 //!
 //! Read on in `pass` (the life of one pass), `queue` (who is worked on when), `vm` and `group` (the controllers).
 
+pub mod admission;
+mod affinity;
 pub mod cache;
 mod draft;
 pub mod features;
@@ -24,14 +26,15 @@ use std::sync::Arc;
 
 use vmtwin_model::Cause;
 use vmtwin_model::id::{CallId, VmId, WriteId};
-use vmtwin_model::kube::api::{self, ErrorReason, Notice, WatchEvent, Write};
+use vmtwin_model::kube::api::{self, Admitted, ErrorReason, Notice, Review, WatchEvent, Write};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
-use vmtwin_model::vsphere::{Answer, Change, Operation};
+use vmtwin_model::vsphere::{Answer, Change, Changed, Operation};
 
+use admission::AdmissionCx;
 use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
@@ -226,6 +229,14 @@ impl Engine {
         self.work
     }
 
+    /// Judges a request, as the operator's webhooks do.
+    ///
+    /// # Errors
+    /// If the request is refused.
+    pub fn admit(&self, now: Timestamp, review: &Review) -> Admitted {
+        admission::admit(&AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache }, review)
+    }
+
     /// When the engine wants to be called with [`Input::Came`], and what for.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<(Timestamp, Wakeup)> {
@@ -302,7 +313,10 @@ impl Engine {
             Some((namespace, name)) => Some(ObjectKey::of::<VirtualMachine>(namespace, name)),
             None => self.vms.get(&change.vm).cloned(),
         };
-        if let Some(object) = key.filter(|key| self.cache.get(key).is_some()) {
+        // The end of a task alone wakes nobody: a pass that met a running task polls (vm-lifecycle §12.1), and a pass whose
+        // own task failed shall keep to its back-off.
+        let watched = change.changed.iter().any(|changed| *changed != Changed::Task);
+        if let Some(object) = key.filter(|key| watched && self.cache.get(key).is_some()) {
             let why = format!("{}: {change}", change.vm).into();
             self.wake(now, Key { controller: Controller::Vm, object }, Wake { cause, why, idle: Idle::Busy });
         }
@@ -313,7 +327,7 @@ impl Engine {
     fn end_waits(&mut self, now: Timestamp, out: &mut Vec<Output>, ends: impl Fn(&Until) -> bool) {
         let waiting: Vec<(Timestamp, PassId)> = self.deadlines.keys().copied().collect();
         for (deadline, id) in waiting {
-            let Some(Pending::Wait { until, .. }) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
+            let Some(Pending::Wait(until)) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
             if ends(until) {
                 let until = until.clone();
                 self.deadlines.remove(&(deadline, id));
@@ -327,7 +341,7 @@ impl Engine {
             && at <= now
         {
             self.deadlines.remove(&(at, id));
-            let Some(Pending::Wait { until, .. }) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
+            let Some(Pending::Wait(until)) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
             self.resume(now, id, |pass, cache| pass.waited(now, until, false, cache), out);
         } else if let Some((key, wake)) = self.queue.pop(now) {
             self.begin(now, key, wake, out);
@@ -393,7 +407,7 @@ impl Engine {
 
     fn answered(&mut self, now: Timestamp, id: CallId, answer: Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.calls.remove(&id) else { return };
-        let Some(Pending::Call { operation, .. }) = self.passes[&pass].pending.clone() else {
+        let Some(Pending::Call(operation)) = self.passes[&pass].pending.clone() else {
             unreachable!("calls belong to passes that wait for them")
         };
         self.resume(now, pass, |pass, _| pass.answered(now, operation, answer), out);
@@ -401,9 +415,17 @@ impl Engine {
 
     fn written(&mut self, now: Timestamp, cause: Cause, id: WriteId, result: api::Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.writes.remove(&id) else { return };
-        match self.passes[&pass].pending.clone() {
-            Some(Pending::Write { key, .. }) => self.resume(now, pass, |pass, _| pass.written(now, key, result), out),
-            Some(Pending::Closing { verdict, .. }) => {
+        match &mut self.passes.get_mut(&pass).expect("writes belong to open passes").pending {
+            Some(Pending::Writes { keys, answers }) => {
+                answers.insert(id, result);
+                if answers.len() == keys.len() {
+                    // Ids are counted up, so the answers stand in the order in which the writes left.
+                    let (keys, answers) = (std::mem::take(keys), std::mem::take(answers));
+                    self.resume(now, pass, |pass, _| pass.written(now, keys, answers.into_values().collect()), out);
+                }
+            }
+            Some(Pending::Closing(verdict)) => {
+                let verdict = verdict.clone();
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
                     Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
@@ -430,7 +452,6 @@ impl Engine {
         let creating = Key { controller: Controller::VmCreate, object: pass.key.object.clone() };
         let around = Around {
             settings: &self.settings,
-            rng: self.rng,
             cache: &self.cache,
             slots_free: creates + self.arguments.len() < self.settings.create_slots(),
             creating: self.active.contains_key(&creating) || self.arguments.contains_key(&creating.object),
@@ -458,8 +479,8 @@ impl Engine {
         }
         match write {
             Some(write) => {
-                let write_id = self.send(id, write, out);
-                pass.pending = Some(Pending::Closing { id: write_id, verdict });
+                self.send(id, write, out);
+                pass.pending = Some(Pending::Closing(verdict));
                 self.passes.insert(id, pass);
             }
             None => {
@@ -469,12 +490,11 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) -> WriteId {
+    fn send(&mut self, pass: PassId, write: Write, out: &mut Vec<Output>) {
         let id = WriteId(self.next_id());
         self.work.writes += 1;
         self.writes.insert(id, pass);
         out.push(Output { because: Because::Pass(pass), what: Out::Write { id, write } });
-        id
     }
 
     fn ask(&mut self, now: Timestamp, mut pass: Pass, asked: Asked, out: &mut Vec<Output>) {
@@ -486,16 +506,18 @@ impl Engine {
                 self.calls.insert(call, id);
                 let what = Out::Call { id: call, object: pass.key.object.clone(), operation: operation.clone() };
                 out.push(Output { because: Because::Pass(id), what });
-                pass.pending = Some(Pending::Call { id: call, operation });
+                pass.pending = Some(Pending::Call(operation));
             }
-            Asked::Write(write) => {
-                let key = write.key().clone();
-                let write_id = self.send(id, write, out);
-                pass.pending = Some(Pending::Write { id: write_id, key });
+            Asked::Writes(writes) => {
+                let keys = writes.iter().map(|write| write.key().clone()).collect();
+                for write in writes {
+                    self.send(id, write, out);
+                }
+                pass.pending = Some(Pending::Writes { keys, answers: BTreeMap::new() });
             }
             Asked::Wait { until, deadline } => {
                 let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));
-                pass.pending = Some(Pending::Wait { until: until.clone(), deadline });
+                pass.pending = Some(Pending::Wait(until.clone()));
                 if there {
                     self.passes.insert(id, pass);
                     self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);

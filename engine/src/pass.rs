@@ -9,10 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::id::{VmId, WriteId};
 use vmtwin_model::kube::api::{self, Notice, Write};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
-use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Failure, Operation, Reply, answer};
@@ -58,30 +57,22 @@ pub enum Until {
 #[derive(Clone, Debug)]
 enum Exchange {
     Call { operation: Operation, answer: answer::Answer, at: Timestamp },
-    Write { key: ObjectKey, result: api::Answer, at: Timestamp },
+    Writes { keys: Vec<ObjectKey>, results: Vec<api::Answer>, at: Timestamp },
     Wait { until: Until, happened: bool, objects: Vec<(ObjectKey, Option<Arc<Object>>)>, at: Timestamp },
 }
 
 /// What an open pass is waiting for.
 #[derive(Clone, Debug)]
 pub(crate) enum Pending {
-    Call {
-        id: CallId,
-        operation: Operation,
+    Call(Operation),
+    /// Writes that left together; the pass goes on when the last of them is answered.
+    Writes {
+        keys: Vec<ObjectKey>,
+        answers: BTreeMap<WriteId, api::Answer>,
     },
-    Write {
-        id: WriteId,
-        key: ObjectKey,
-    },
-    Wait {
-        until: Until,
-        deadline: Timestamp,
-    },
+    Wait(Until),
     /// The last write, after which the pass ends with this verdict.
-    Closing {
-        id: WriteId,
-        verdict: Verdict,
-    },
+    Closing(Verdict),
 }
 
 /// A pass: what it is for, what it saw, what it was answered.
@@ -107,10 +98,13 @@ pub struct Argument {
     pub zone: Arc<str>,
 }
 
+/// The objects of one kind in one namespace.
+type List = Arc<[Arc<Object>]>;
+
 #[derive(Clone, Debug, Default)]
 struct Seen {
     objects: BTreeMap<ObjectKey, Option<Arc<Object>>>,
-    lists: BTreeMap<(Kind, Arc<str>), Arc<[Arc<Object>]>>,
+    lists: BTreeMap<(Kind, Arc<str>), List>,
 }
 
 /// What a controller's function may see and do. Everything that it does goes through here.
@@ -118,8 +112,6 @@ struct Seen {
 pub struct Cx<'a> {
     /// The operator's settings.
     pub settings: &'a Settings,
-    /// The source of chance.
-    pub rng: Rng,
     cache: &'a Cache,
     pass: &'a mut Pass,
     at: usize,
@@ -137,7 +129,7 @@ pub struct Cx<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     Call(Operation),
-    Write(Write),
+    Writes(Vec<Write>),
     Wait { until: Until, deadline: Timestamp },
 }
 
@@ -145,7 +137,6 @@ pub(crate) enum Asked {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) rng: Rng,
     pub(crate) cache: &'a Cache,
     pub(crate) slots_free: bool,
     pub(crate) creating: bool,
@@ -167,9 +158,9 @@ impl Pass {
         self.push(Exchange::Call { operation, answer, at: now });
     }
 
-    pub(crate) fn written(&mut self, now: Timestamp, key: ObjectKey, result: api::Answer) {
-        self.mutated |= result.is_ok();
-        self.push(Exchange::Write { key, result, at: now });
+    pub(crate) fn written(&mut self, now: Timestamp, keys: Vec<ObjectKey>, results: Vec<api::Answer>) {
+        self.mutated |= results.iter().any(Result::is_ok);
+        self.push(Exchange::Writes { keys, results, at: now });
     }
 
     pub(crate) fn waited(&mut self, now: Timestamp, until: Until, happened: bool, cache: &Cache) {
@@ -188,11 +179,10 @@ impl Pass {
 
 impl<'a> Cx<'a> {
     pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
-        let Around { settings, rng, cache, slots_free, creating } = around;
+        let Around { settings, cache, slots_free, creating } = around;
         let now = pass.began;
         Self {
             settings,
-            rng,
             cache,
             pass,
             at: 0,
@@ -272,14 +262,28 @@ impl<'a> Cx<'a> {
     /// # Errors
     /// Leaves the function while the answer isn't there.
     pub fn write(&mut self, write: Write) -> Flow<api::Answer> {
+        let mut answers = self.write_all(vec![write])?;
+        Ok(answers.pop().expect("one write has one answer"))
+    }
+
+    /// Writes several objects other than the pass's own at once, and gives the answers in the order of the writes. However many
+    /// they are, the function is run again once.
+    ///
+    /// # Errors
+    /// Leaves the function while an answer isn't there.
+    pub fn write_all(&mut self, writes: Vec<Write>) -> Flow<Vec<api::Answer>> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
         match self.pass.exchanges.get(self.at) {
-            Some(Exchange::Write { key, result, at }) => {
-                assert!(key == write.key(), "a pass wrote {} where it had written {key}", write.key());
+            Some(Exchange::Writes { keys, results, at }) => {
+                let same = keys.iter().eq(writes.iter().map(Write::key));
+                assert!(same, "a pass wrote {:?} where it had written {keys:?}", writes.iter().map(Write::key).collect::<Vec<_>>());
                 (self.at, self.now) = (self.at + 1, *at);
-                Ok(result.clone())
+                Ok(results.clone())
             }
-            Some(other) => unreachable!("a pass wrote {} where it had asked for {other:?}", write.key()),
-            None => self.leave(Asked::Write(write)),
+            Some(other) => unreachable!("a pass wrote {} where it had asked for {other:?}", writes[0].key()),
+            None => self.leave(Asked::Writes(writes)),
         }
     }
 

@@ -1,1 +1,10 @@
-//! To be filled.
+//! Where the three machines meet: the scenario format, the runner, and what reads its log.
+
+pub mod check;
+pub mod diagnostics;
+pub mod format;
+pub mod invariants;
+pub mod log;
+pub mod runner;
+pub mod timeline;
+pub mod yaml;

@@ -44,6 +44,7 @@ pub enum Source {
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::enum_variant_names, reason = "a Kubernetes Event has that name")]
 pub enum Event {
     /// Somebody asks the API server for something.
     Request,
@@ -273,7 +274,8 @@ impl Log {
     pub fn append(&mut self, at: Timestamp, entry: Entry) -> Arc<Record> {
         let Entry { source, event, object, vsphere, operation, task, result, message, cause, data } = entry;
         let elapsed = at - self.start;
-        let record = Arc::new(Record { seq: self.next, at, elapsed, source, event, object, vsphere, operation, task, result, message, cause, data });
+        let record =
+            Arc::new(Record { seq: self.next, at, elapsed, source, event, object, vsphere, operation, task, result, message, cause, data });
         self.next += 1;
         self.fold(&record);
         if self.tail.len() == TAIL {
@@ -485,7 +487,12 @@ fn change_to_json(event: &WatchEvent) -> Value {
         }
     }
     if spec {
-        for (name, part) in whole.as_object().into_iter().flatten().filter(|(name, _)| !["apiVersion", "kind", "metadata", "status"].contains(&name.as_str())) {
+        for (name, part) in whole
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| !["apiVersion", "kind", "metadata", "status"].contains(&name.as_str()))
+        {
             data.insert(name.clone(), part.clone());
         }
     }

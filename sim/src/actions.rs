@@ -361,7 +361,7 @@ mod tests {
     fn unknown_names_and_wrong_states_are_told() {
         let mut trial = Trial::new(&inventory());
         let error = trial.act(&Action::Host("esx-2".into(), HostAction::Disconnect)).expect_err("there are two hosts");
-        assert_eq!(error.to_string(), "there is no host named `esx-2`; did you mean `esx-0`?");
+        assert_eq!(error.to_string(), "there is no host named `esx-2`: did you mean `esx-0`?");
         trial.running("a");
         let error = trial.act(&on_vm(VmAction::PowerOn)).expect_err("it is on");
         assert_eq!(error.to_string(), "VM shop/a is poweredOn: powerOn is not possible");

@@ -1,9 +1,7 @@
-//! The twin: vSphere, the guests in its VMs, and the operator's neighbours on the Kubernetes side, as one pure machine.
+//! The twin: vSphere with its guests, and the operator's Kubernetes neighbours, as a pure machine.
 //!
-//! A [`World`] is a value. It is asked ([`World::call`]), acted upon ([`World::act`]) and shown what the API server
-//! tells its watchers ([`World::observe`]); whatever comes of that comes out of [`World::step`] at its instant, one entry of
-//! the agenda at a time. Nothing here knows the operator, and no arithmetic is shared with it: a twin that reckoned like the
-//! operator would agree with its mistakes.
+//! [`World::call`] takes the operator's calls, [`World::act`] what people and fate do, [`World::observe`] what the API server tells the
+//! neighbours; all that comes of it comes out of [`World::step`], at its time. A world is a value: cloning it is a fork.
 
 mod actions;
 mod agenda;
@@ -35,9 +33,9 @@ mod power;
 mod refusals;
 mod shards;
 mod task;
-mod topology;
 #[cfg(test)]
 mod trial;
+mod topology;
 mod views;
 mod vm;
 
@@ -45,116 +43,119 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, ClusterId, DatastoreId, FolderId, HostId, NetworkId, PoolId, VmId};
+use vmtwin_model::id::{CallId, ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
 use vmtwin_model::kube::api::{Request, User};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::table::Table;
 use vmtwin_model::time::Timestamp;
-use vmtwin_model::vsphere::inventory::{self, Name};
+use vmtwin_model::vsphere::inventory::{KeyProvider, Name};
 use vmtwin_model::vsphere::vm::Task;
 use vmtwin_model::vsphere::{Answer, Change, Changed};
 
-pub use crate::actions::ActionError;
-pub use crate::build::BuildError;
-pub use crate::capacity::Need;
-pub use crate::cluster::Cluster;
-pub use crate::datastore::Datastore;
-pub use crate::host::Host;
-pub use crate::network::Network;
-pub use crate::pool::{Folder, Pool};
-pub use crate::topology::Topology;
+pub use actions::ActionError;
+use agenda::{Agenda, Entry};
+pub use build::BuildError;
+use call::Call;
+pub use cluster::Cluster;
+pub use capacity::Need;
+pub use datastore::Datastore;
+use datastore::Policy;
+use faults::Rule;
+pub use host::Host;
+use image::Image;
+use latency::Durations;
+use neighbours::Ports;
+pub use network::Network;
+pub use pool::{Folder, Pool};
+use shards::Shards;
+use task::Tasks;
+pub use topology::Topology;
+use vm::Vms;
 
-use crate::agenda::{Agenda, Entry};
-use crate::call::Call;
-use crate::latency::Durations;
-use crate::neighbours::Ports;
-use crate::shards::Shards;
-use crate::task::Tasks;
-use crate::vm::Vms;
-
-/// What a world is run with besides its inventory.
+/// What a twin is told besides its infrastructure.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The source of all chance.
     pub rng: Rng,
-    /// Who provides networks.
+    /// Whose network objects the neighbours answer.
     pub network_provider: NetworkProvider,
 }
 
-/// Who provides networks to the Supervisor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The Supervisor's network provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetworkProvider {
-    /// NSX with VPCs.
+    /// NSX with VPCs: `SubnetPort`.
+    #[default]
     Vpc,
-    /// NSX-T.
+    /// NSX-T by NCP: `VirtualNetworkInterface`.
     NsxT,
-    /// Distributed switches.
+    /// Distributed switches by Net Operator: `NetworkInterface`.
     Vds,
     /// Nobody: networks are addressed by their vSphere name.
     Named,
 }
 
-/// Who brought something about.
+/// The number of a neighbour's request to the API server, by which its answer comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Who brings something about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// vSphere.
+    /// vCenter and its hosts.
     Vsphere,
     /// A guest.
     Guest,
-    /// A neighbour of the operator on the Kubernetes side.
+    /// A neighbour of the operator.
     Supervisor,
 }
 
-/// The number of a neighbour's request to the API server, unique in a run; its answer carries the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-/// Something that comes out of the world.
+/// Something that happens.
 #[derive(Clone, Debug)]
 pub struct Happening {
-    /// What brought it about.
+    /// The record of what brought it about.
     pub cause: Cause,
-    /// Who did it.
+    /// Who brings it about.
     pub source: Source,
-    /// What it is.
+    /// What.
     pub what: What,
 }
 
-/// What comes out of the world.
+/// What happens.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// The answer to a call.
+    /// A call is answered.
     Answer {
         /// The call.
         id: CallId,
-        /// The API's method name.
+        /// Its method in the vSphere API.
         method: &'static str,
-        /// The VM that it was about, or that it made.
+        /// The VM that it is about.
         vm: Option<VmId>,
         /// The answer.
         answer: Answer,
     },
-    /// A change, for the watcher of the inventory.
+    /// A watched property of a VM changed.
     Changed(Change),
-    /// A task has come to another state.
+    /// A task is queued, runs, or has ended.
     Task {
-        /// The task.
+        /// The task as it is.
         task: Task,
         /// The VM that it is about.
         vm: Option<VmId>,
-        /// The API's method name.
+        /// Its method in the vSphere API.
         method: &'static str,
     },
-    /// Something worth telling, for people.
+    /// Something that people want to know of.
     Event {
-        /// What it is about: `VirtualMachine/vm-101`, `HostSystem/esx-1`.
+        /// `VirtualMachine/vm-101`, `HostSystem/esx-1`.
         object: String,
-        /// A sentence.
+        /// What happened.
         message: String,
     },
-    /// A neighbour asks the API server.
+    /// A neighbour asks the API server for something.
     Request {
-        /// The number that its answer has to carry.
+        /// By which the answer comes back.
         id: RequestId,
         /// As whom.
         user: User,
@@ -163,86 +164,84 @@ pub enum What {
     },
 }
 
-/// vSphere, its guests and the operator's neighbours. Cloning it is a fork: what isn't written afterwards stays shared.
+/// A zone.
+#[derive(Clone, Debug)]
+struct Zone {
+    name: Name,
+}
+
+/// What is found by its name or its id.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    hosts: BTreeMap<Name, u32>,
+    datastores: BTreeMap<Name, u32>,
+    networks: BTreeMap<Name, u32>,
+    host_ids: BTreeMap<HostId, u32>,
+    cluster_ids: BTreeMap<ClusterId, u32>,
+    pool_ids: BTreeMap<PoolId, u32>,
+    folder_ids: BTreeMap<FolderId, u32>,
+    datastore_ids: BTreeMap<DatastoreId, u32>,
+}
+
+/// The world.
 #[derive(Clone, Debug)]
 pub struct World {
+    now: Timestamp,
+    cause: Cause,
+    source: Source,
+    settings: Settings,
     rng: Rng,
-    provider: NetworkProvider,
+    durations: Durations,
     agenda: Agenda,
-    instance_uuid: Arc<str>,
-    /// The virtual hardware that new VMs get by default.
-    hardware_version: Arc<str>,
-    vcenter_up: bool,
-
-    zones: Arc<Vec<inventory::Zone>>,
-    namespaces: Arc<Vec<inventory::Namespace>>,
-    key_providers: Arc<Vec<inventory::KeyProvider>>,
-    clusters: Table<Cluster>,
+    zones: Arc<Vec<Zone>>,
     hosts: Table<Host>,
+    clusters: Table<Cluster>,
     pools: Table<Pool>,
     folders: Table<Folder>,
     vm_folder: u32,
     datastores: Table<Datastore>,
-    policies: Arc<Vec<datastore::Policy>>,
     networks: Table<Network>,
-    images: Arc<Vec<image::Image>>,
+    policies: Arc<Vec<Policy>>,
+    images: Arc<Vec<Image>>,
+    namespaces: Arc<Vec<(Name, Vec<Name>)>>,
     names: Arc<Names>,
-
+    key_providers: Arc<Vec<KeyProvider>>,
+    rules: Vec<Rule>,
     vms: Vms,
     tasks: Tasks,
     calls: BTreeMap<CallId, Call>,
-    ports: Ports,
-    rules: Vec<faults::Rule>,
-    durations: Durations,
-    /// How often things of a sort have happened to an object, for draws.
     counts: Shards<Vec<(&'static str, u32)>>,
-    /// What changed while vCenter was out of reach.
-    missed: BTreeMap<u32, BTreeSet<Changed>>,
-    missed_left: Vec<Change>,
-
-    // What is at work; between two entries of the agenda the lists are empty.
-    now: Timestamp,
-    cause: Cause,
-    source: Source,
+    instance_uuid: Arc<str>,
+    /// The newest virtual hardware of the platform.
+    hardware_version: Arc<str>,
+    vcenter_up: bool,
     touched: BTreeMap<u32, BTreeSet<Changed>>,
     left: Vec<Change>,
+    missed: BTreeMap<u32, BTreeSet<Changed>>,
+    missed_left: Vec<Change>,
     told: Vec<Happening>,
-}
-
-/// Rows by name and by id. Both change only when something is added.
-#[derive(Clone, Debug, Default)]
-struct Names {
-    hosts: BTreeMap<Name, u32>,
-    host_ids: BTreeMap<HostId, u32>,
-    clusters: BTreeMap<Name, u32>,
-    cluster_ids: BTreeMap<ClusterId, u32>,
-    pool_ids: BTreeMap<PoolId, u32>,
-    folder_ids: BTreeMap<FolderId, u32>,
-    datastores: BTreeMap<Name, u32>,
-    datastore_ids: BTreeMap<DatastoreId, u32>,
-    networks: BTreeMap<Name, u32>,
-    network_ids: BTreeMap<NetworkId, u32>,
+    ports: Ports,
 }
 
 impl World {
-    /// When something is due next.
+    /// When the next thing happens by itself.
     #[must_use]
     pub fn next_event(&self) -> Option<Timestamp> {
         self.agenda.next()
     }
 
-    /// When something is due next that isn't periodic.
+    /// When the next thing happens that isn't periodic.
     #[must_use]
     pub fn next_pending(&self) -> Option<Timestamp> {
         self.agenda.next_pending()
     }
 
-    /// Handles the first entry of the agenda, if it is due: what came of it, changes before everything else.
+    /// Handles one thing that is due, and tells what came of it.
     pub fn step(&mut self, now: Timestamp) -> Vec<Happening> {
         let Some((cause, entry)) = self.agenda.take(now) else { return Vec::new() };
         self.begin(now, cause);
         match entry {
-            Entry::Tell(told) => self.told = told,
+            Entry::Tell(told) => self.told.extend(told),
             Entry::Arrive(id) => self.arrive(id),
             Entry::Complete(id) => self.complete(id),
             Entry::Lose(id) => self.lose(id),
@@ -260,27 +259,31 @@ impl World {
         self.flush()
     }
 
+    /// Something is about to happen at this instant, because of that.
     fn begin(&mut self, now: Timestamp, cause: Cause) {
         self.now = now;
         self.cause = cause;
         self.source = Source::Vsphere;
     }
 
-    /// What has come about since the beginning: one change for each VM, then the rest in its order. While vCenter is out of
-    /// reach nobody hears of changes; they are kept until it is back.
+    /// All that happened, in order: what people see, then what the watcher hears, then tasks and answers.
     fn flush(&mut self) -> Vec<Happening> {
         let touched = std::mem::take(&mut self.touched);
         let left = std::mem::take(&mut self.left);
         let told = std::mem::take(&mut self.told);
-        if !self.vcenter_up {
+        let is_late = |happening: &Happening| matches!(happening.what, What::Answer { .. } | What::Task { .. });
+        let (late, mut out): (Vec<_>, Vec<_>) = told.into_iter().partition(is_late);
+        if self.vcenter_up {
+            let (cause, source) = (self.cause, self.source);
+            let changes: Vec<Change> = touched.into_iter().filter_map(|(vm, changed)| self.change_of(vm, changed)).chain(left).collect();
+            out.extend(changes.into_iter().map(|change| Happening { cause, source, what: What::Changed(change) }));
+        } else {
             for (vm, changed) in touched {
                 self.missed.entry(vm).or_default().extend(changed);
             }
             self.missed_left.extend(left);
-            return told.into_iter().filter(|happening| !matches!(happening.what, What::Task { .. })).collect();
         }
-        let changes = touched.into_iter().filter_map(|(vm, changed)| self.change_of(vm, changed)).chain(left);
-        let (cause, source) = (self.cause, self.source);
-        changes.map(|change| Happening { cause, source, what: What::Changed(change) }).chain(told).collect()
+        out.extend(late);
+        out
     }
 }

@@ -54,26 +54,20 @@ impl World {
     #[must_use]
     pub fn topology(&self) -> Topology {
         let mut topology = Topology::default();
-        for (row, cluster) in self.clusters.iter() {
+        for (_, cluster) in self.clusters.iter() {
             topology.clusters.entry(cluster.zone.clone()).or_default().push(cluster.id.clone());
-            for namespace in self.namespaces.iter().filter(|namespace| namespace.zones.contains(&cluster.zone)) {
-                let pool = self.child_pool(cluster.root, &namespace.name).and_then(|pool| self.pools.get(pool));
-                debug_assert!(pool.is_none_or(|pool| pool.cluster == row));
-                let pools = topology.pools.entry((cluster.zone.clone(), namespace.name.clone())).or_default();
+            for (namespace, _) in self.namespaces.iter().filter(|(_, zones)| zones.contains(&cluster.zone)) {
+                let pool = self.child_pool(cluster.root, namespace).and_then(|pool| self.pools.get(pool));
+                let pools = topology.pools.entry((cluster.zone.clone(), namespace.clone())).or_default();
                 pools.extend(pool.map(|pool| pool.id.clone()));
             }
         }
-        for namespace in self.namespaces.iter() {
-            let folder = self.namespace_folder(&namespace.name).and_then(|folder| self.folders.get(folder));
-            topology.folders.extend(folder.map(|folder| (namespace.name.clone(), folder.id.clone())));
+        for (namespace, _) in self.namespaces.iter() {
+            let folder = self.namespace_folder(namespace).and_then(|folder| self.folders.get(folder));
+            topology.folders.extend(folder.map(|folder| (namespace.clone(), folder.id.clone())));
         }
         topology.images = self.images.iter().map(|image| (image.item.name.clone(), image.item.id.clone())).collect();
         topology.networks = self.networks.iter().map(|(_, network)| (**network).clone()).collect();
         topology
-    }
-
-    /// The folder of a namespace.
-    pub(crate) fn namespace_folder(&self, namespace: &str) -> Option<u32> {
-        self.child_folder(self.vm_folder, namespace)
     }
 }

@@ -96,7 +96,7 @@ impl World {
             "Network" => self
                 .networks
                 .iter()
-                .map(|(_, network)| (network.name().clone(), json!({"moID": network.id, "name": network.name()})))
+                .map(|(_, network)| (network.name().clone(), json!({"moID": network.id, "name": network.name(), "exhausted": network.exhausted})))
                 .collect(),
             "KeyProvider" => self
                 .key_providers
@@ -130,6 +130,8 @@ impl World {
             fields.insert("resourcePool".to_owned(), pool.into());
             fields.insert("parent".to_owned(), folder.into());
             fields.insert("datastore".to_owned(), datastores.into());
+            // It is this crate's own way of telling what a reader finds by following the references.
+            fields.remove("location");
         }
         value
     }
@@ -153,7 +155,7 @@ impl World {
             },
             "summary": {"hardware": {
                 "cpuMhz": host.clock,
-                "numCpuThreads": host.cpus,
+                "numCpuCores": host.cpus,
                 "memorySize": host.memory.0,
             }},
             "vm": vms,
@@ -224,6 +226,7 @@ impl World {
         let open = self.tasks.open.values().map(|open| &open.info);
         let value = |task: &Task| {
             let mut fields = Map::new();
+            fields.insert("name".to_owned(), task.key.as_str().into());
             fields.insert("info".to_owned(), serde_json::to_value(task).expect("a task's properties have string keys"));
             (task.key.as_str().into(), Value::Object(fields))
         };

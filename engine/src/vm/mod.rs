@@ -1,10 +1,12 @@
 //! The VirtualMachine controller: from the first sight of an object to the end of its VM. Source: vm-lifecycle.
 
-mod create;
+pub(crate) mod create;
 mod delete;
 mod group_link;
 pub(crate) mod keys;
 mod locate;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::sync::Arc;
@@ -104,7 +106,7 @@ fn notice(cx: &mut Cx<'_>, draft: &VmDraft, op: &str, error: Option<&str>) {
 }
 
 /// How upstream prints a failure: a call's fault with its code, a task's as the server's text.
-fn text_of(operation: &Operation, failure: &Failure) -> Arc<str> {
+pub(crate) fn text_of(operation: &Operation, failure: &Failure) -> Arc<str> {
     let Some(fault) = failure.fault() else { return failure.to_string().into() };
     let message = if fault.localized_message.is_empty() { fault.name.as_str() } else { &*fault.localized_message };
     if operation.method().ends_with("_Task") {

@@ -58,6 +58,11 @@ fn released(view: &View<'_>, before: &Object, after: Option<&Object>, out: &mut 
         vm.config.as_ref().is_some_and(|config| !config.instance_uuid.is_empty() && *config.instance_uuid == *object.spec.instance_uuid)
     });
     if let Some(vm) = left {
-        out.violated(&[&before.key, &vm.id], "the finalizer went before the VM", "no VM with the object's instance UUID", vm.id.to_string());
+        out.violated(
+            &[&before.key, &vm.id],
+            "the finalizer went before the VM",
+            "no VM with the object's instance UUID",
+            vm.id.to_string(),
+        );
     }
 }

@@ -23,8 +23,8 @@ use vmtwin_model::Cause;
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::Inventory;
 
-pub use view::View;
 use view::Ledger;
+pub use view::View;
 
 use crate::format::InvariantSelection;
 use crate::log::{Entry, Event, Record, Source};
@@ -114,7 +114,13 @@ impl Check {
     }
 
     /// The rule failed on these objects.
-    pub fn violated(&mut self, objects: &[&dyn std::fmt::Display], message: impl Into<String>, expected: impl Into<String>, observed: impl Into<String>) {
+    pub fn violated(
+        &mut self,
+        objects: &[&dyn std::fmt::Display],
+        message: impl Into<String>,
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+    ) {
         self.findings.push(Finding {
             objects: objects.iter().map(ToString::to_string).collect(),
             message: message.into(),

@@ -30,8 +30,15 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
 
 fn at_rest(view: &View<'_>, out: &mut Check) {
     for vm in view.vms() {
-        let ours = vm.config.as_ref().and_then(|config| config.managed_by.as_ref()).is_some_and(|by| &*by.extension_key == "com.vmware.vcenter.wcp");
-        let Some((namespace, name)) = vm.extra_config("vmservice.namespacedName").and_then(|name| name.split_once('/')).filter(|_| ours) else { continue };
+        let ours = vm
+            .config
+            .as_ref()
+            .and_then(|config| config.managed_by.as_ref())
+            .is_some_and(|by| &*by.extension_key == "com.vmware.vcenter.wcp");
+        let Some((namespace, name)) = vm.extra_config("vmservice.namespacedName").and_then(|name| name.split_once('/')).filter(|_| ours)
+        else {
+            continue;
+        };
         out.premise();
         let key = ObjectKey::of::<VirtualMachine>(namespace, name);
         if view.object(&key).is_none() {

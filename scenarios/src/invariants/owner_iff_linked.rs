@@ -34,12 +34,20 @@ fn member(view: &View<'_>, object: &Object, group_name: &str, kind: MemberKind, 
     }
     out.premise();
     let linked = !group_name.is_empty() && lists(view, object, group_name, kind);
-    if linked && !owners.contains(&group_name) {
+    if linked && !owners.contains(&group_name) && acts(view, object, group_name) {
         out.violated(&[&object.key], "linked, but not owned by its group", format!("an owner reference to {group_name}"), "none");
     }
     for owner in owners.into_iter().filter(|owner| !(linked && *owner == group_name)) {
         out.violated(&[&object.key], format!("owned by {owner}, but not linked to it"), "no owner reference", owner);
     }
+}
+
+/// Whether the group looks at its members at all: one that isn't linked to its own parent doesn't (placement §6.2-3).
+fn acts(view: &View<'_>, object: &Object, group_name: &str) -> bool {
+    let key = ObjectKey::of::<VirtualMachineGroup>(object.key.namespace.clone(), group_name);
+    let Some(group) = view.object(&key) else { return false };
+    let parent = group.view::<VirtualMachineGroup>().map(|group| group.spec.group_name.as_str()).unwrap_or_default();
+    parent.is_empty() || lists(view, group, parent, MemberKind::VirtualMachineGroup)
 }
 
 fn lists(view: &View<'_>, object: &Object, group_name: &str, kind: MemberKind) -> bool {

@@ -31,7 +31,8 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
         let Some(wanted) = is_wanted(&call.operation, desired, deleting, restarts, &states) else { continue };
         out.premise();
         if !wanted {
-            let asks = if deleting { "deletion".to_owned() } else { desired.map_or_else(|| "nothing".to_owned(), |state| state.to_string()) };
+            let asks =
+                if deleting { "deletion".to_owned() } else { desired.map_or_else(|| "nothing".to_owned(), |state| state.to_string()) };
             let seen: Vec<String> = states.iter().map(ToString::to_string).collect();
             out.violated(
                 &[&known.key],
@@ -47,11 +48,15 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
 fn is_wanted(operation: &Operation, desired: Option<Desired>, deleting: bool, restarts: bool, states: &BTreeSet<Observed>) -> Option<bool> {
     let was = |state: Observed| states.contains(&state);
     Some(match operation {
-        Operation::PowerOnVm { .. } => !deleting && desired == Some(Desired::PoweredOn) && (was(Observed::PoweredOff) || was(Observed::Suspended)),
+        Operation::PowerOnVm { .. } => {
+            !deleting && desired == Some(Desired::PoweredOn) && (was(Observed::PoweredOff) || was(Observed::Suspended))
+        }
         Operation::PowerOffVm { .. } | Operation::ShutdownGuest { .. } => {
             (deleting || desired == Some(Desired::PoweredOff)) && (was(Observed::PoweredOn) || was(Observed::Suspended))
         }
-        Operation::SuspendVm { .. } | Operation::StandbyGuest { .. } => !deleting && desired == Some(Desired::Suspended) && was(Observed::PoweredOn),
+        Operation::SuspendVm { .. } | Operation::StandbyGuest { .. } => {
+            !deleting && desired == Some(Desired::Suspended) && was(Observed::PoweredOn)
+        }
         Operation::ResetVm { .. } | Operation::RebootGuest { .. } => {
             !deleting && restarts && desired == Some(Desired::PoweredOn) && was(Observed::PoweredOn)
         }
@@ -68,7 +73,8 @@ mod tests {
     fn a_vm_under_deletion_may_be_switched_off_and_never_on() {
         let vm = VmId::from("vm-1");
         let (on, off) = (BTreeSet::from([Observed::PoweredOn]), BTreeSet::from([Observed::PoweredOff]));
-        let wanted = |operation: Operation, states: &BTreeSet<Observed>| is_wanted(&operation, Some(Desired::PoweredOn), true, false, states);
+        let wanted =
+            |operation: Operation, states: &BTreeSet<Observed>| is_wanted(&operation, Some(Desired::PoweredOn), true, false, states);
         assert_eq!(wanted(Operation::PowerOffVm { vm: vm.clone() }, &on), Some(true));
         assert_eq!(wanted(Operation::PowerOnVm { vm: vm.clone(), host: None }, &off), Some(false));
         assert_eq!(wanted(Operation::DestroyVm { vm }, &off), None);

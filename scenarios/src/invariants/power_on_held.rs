@@ -27,7 +27,12 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
     for call in view.calls_of(record) {
         if let Operation::PowerOnVm { vm, .. } = &call.operation {
             let message = format!("PowerOnVM_Task was called while `{key}` is on the object");
-            out.violated(&[&known.key, vm], message, "no power-on until all checks are removed", format!("a power-on of {vm} at {}", call.at));
+            out.violated(
+                &[&known.key, vm],
+                message,
+                "no power-on until all checks are removed",
+                format!("a power-on of {vm} at {}", call.at),
+            );
         }
     }
 }

@@ -32,7 +32,9 @@ fn check(view: &View<'_>, out: &mut Check) {
         out.premise();
         let reached = matches!(
             (desired, vm.runtime.power_state),
-            (Desired::PoweredOn, Observed::PoweredOn) | (Desired::PoweredOff, Observed::PoweredOff) | (Desired::Suspended, Observed::Suspended)
+            (Desired::PoweredOn, Observed::PoweredOn)
+                | (Desired::PoweredOff, Observed::PoweredOff)
+                | (Desired::Suspended, Observed::Suspended)
         );
         if !reached {
             let observed = vm.runtime.power_state.to_string();

@@ -16,10 +16,12 @@ pub(super) const RULE: Invariant = Invariant {
 };
 
 /// A powered-on VM needs at least so much beside its memory: rows of placement §10.1, (memory, overhead) in MiB by 1, 2, 4, 8 virtual CPUs.
-const OVERHEAD: [(i64, [i64; 4]); 4] = [(256, [20, 24, 32, 48]), (1024, [25, 29, 37, 53]), (4096, [48, 52, 60, 76]), (16384, [139, 143, 151, 168])];
+const OVERHEAD: [(i64, [i64; 4]); 4] =
+    [(256, [20, 24, 32, 48]), (1024, [25, 29, 37, 53]), (4096, [48, 52, 60, 76]), (16384, [139, 143, 151, 168])];
 
 fn check(view: &View<'_>, record: &Record, out: &mut Check) {
-    let concerns = record.event == Event::Change && ["powerState=poweredOn", "runtime.host", "config"].iter().any(|word| record.message.contains(word));
+    let concerns = record.event == Event::Change
+        && ["powerState=poweredOn", "runtime.host", "config"].iter().any(|word| record.message.contains(word));
     let Some(id) = record.vsphere.as_deref().filter(|_| concerns) else { return };
     let Some(vm) = view.vm(&id.into()).filter(|vm| vm.runtime.power_state == PowerState::PoweredOn) else { return };
     let Some(name) = vm.location.host_name.as_deref() else { return };
@@ -57,7 +59,9 @@ fn overhead(config: &Config) -> MiB {
 /// The host's capacity, or the share of it that the scenario names.
 fn reservable(cluster: &Cluster, host: &Host) -> (MHz, MiB) {
     const BASIS_POINTS: i64 = 10_000;
-    let share = |whole: i64, part: Option<u32>| part.map_or(whole, |part| whole / BASIS_POINTS * i64::from(part) + whole % BASIS_POINTS * i64::from(part) / BASIS_POINTS);
+    let share = |whole: i64, part: Option<u32>| {
+        part.map_or(whole, |part| whole / BASIS_POINTS * i64::from(part) + whole % BASIS_POINTS * i64::from(part) / BASIS_POINTS)
+    };
     let memory = Bytes(host.memory.0).to_mib_down();
     (MHz(share(host.cpu().0, cluster.reservable_cpu)), MiB(share(memory.0, cluster.reservable_memory)))
 }

@@ -55,7 +55,9 @@ impl Ledger {
                 let call = Call { operation: operation.clone(), at: record.at, state };
                 self.open.entry(record.cause.0).or_default().push(call);
             }
-            (Event::Change, _) if matches!(record.source, Source::Vsphere | Source::Guest | Source::Operator) => self.change(simulation, record),
+            (Event::Change, _) if matches!(record.source, Source::Vsphere | Source::Guest | Source::Operator) => {
+                self.change(simulation, record)
+            }
             _ => {}
         }
     }

@@ -12,6 +12,6 @@ mod simulation;
 mod steps;
 
 pub use live::{VSPHERE, VSPHERE_KINDS};
-pub use run::{Options, Ran, run};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
+pub use run::{Options, Ran, run};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};

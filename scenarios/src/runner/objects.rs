@@ -11,7 +11,7 @@ use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Kind, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::vsphere::Inventory;
-use vmtwin_model::vsphere::inventory::Image;
+use vmtwin_model::vsphere::inventory::{Image, StoragePolicy};
 use vmtwin_sim::{Topology, World};
 
 const VMOP: &str = "vmoperator.vmware.com/v1alpha5";
@@ -100,12 +100,18 @@ pub(super) fn ordered_state(state: &[Value]) -> (Vec<Value>, Vec<ObjectKey>) {
 }
 
 /// Every object that the infrastructure brings and nobody else does, in the order of installation.
-pub(super) fn generate(settings: &Settings, inventory: &Inventory, world: &World, state: &[ObjectKey], applied: &[ObjectKey]) -> Vec<Value> {
+pub(super) fn generate(
+    settings: &Settings,
+    inventory: &Inventory,
+    world: &World,
+    state: &[ObjectKey],
+    applied: &[ObjectKey],
+) -> Vec<Value> {
     let topology = world.topology();
     let mut objects = Vec::new();
     namespaces(settings, inventory, &mut objects);
     zones(inventory, &topology, &mut objects);
-    storage(inventory, &mut objects);
+    storage(settings, inventory, &mut objects);
     images(inventory, &mut objects);
     networks(settings, inventory, &mut objects);
     config_map(settings, &mut objects);
@@ -152,7 +158,7 @@ fn zones(inventory: &Inventory, topology: &Topology, out: &mut Vec<Value>) {
     }
 }
 
-fn storage(inventory: &Inventory, out: &mut Vec<Value>) {
+fn storage(settings: &Settings, inventory: &Inventory, out: &mut Vec<Value>) {
     for policy in &inventory.storage_policies {
         out.push(json!({
             "apiVersion": "storage.k8s.io/v1",
@@ -164,6 +170,7 @@ fn storage(inventory: &Inventory, out: &mut Vec<Value>) {
             "allowVolumeExpansion": true,
             "volumeBindingMode": "Immediate",
         }));
+        out.extend(storage_policy(settings, policy));
     }
     for namespace in &inventory.namespaces {
         let mut hard = BTreeMap::new();
@@ -191,6 +198,25 @@ fn storage(inventory: &Inventory, out: &mut Vec<Value>) {
             }));
         }
     }
+}
+
+/// What the operator knows of a policy. Its own controller would write this from vCenter's facts; until it does, the facts are given here.
+fn storage_policy(settings: &Settings, policy: &StoragePolicy) -> Option<Value> {
+    let digits: String = policy.id.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+    let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_uuid.then(|| {
+        json!({
+            "apiVersion": "infra.vmware.com/v1alpha1",
+            "kind": "StoragePolicy",
+            "metadata": {"name": format!("pol-{}-{}", &digits[..8], &digits[16..]), "namespace": settings.pod_namespace},
+            "spec": {"id": policy.id},
+            "status": {
+                "encrypted": policy.encrypted,
+                "diskProvisioningMode": if policy.thin { "Thin" } else { "Thick" },
+                "storageClasses": [policy.name],
+            },
+        })
+    })
 }
 
 /// An image's object name: its own if it begins with `vmi-`, else drawn from it, so that both spellings resolve.

@@ -49,7 +49,6 @@ pub struct Ran {
 }
 
 /// A run under way: the simulation and what watches it.
-#[derive(Debug)]
 pub(super) struct Run<'a> {
     pub(super) simulation: Simulation,
     pub(super) monitor: Monitor,
@@ -60,12 +59,6 @@ pub(super) struct Run<'a> {
     pub(super) step_began: Vec<u64>,
     cancelled: &'a dyn Fn() -> bool,
     turns: u32,
-}
-
-impl std::fmt::Debug for dyn Fn() -> bool + '_ {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fn() -> bool")
-    }
 }
 
 /// Why a run goes no further.
@@ -85,7 +78,7 @@ impl Run<'_> {
     pub(super) fn turn(&mut self, limit: Timestamp) -> Result<Option<Vec<Arc<Record>>>, Halt> {
         const LOOK_EVERY: u32 = 1024;
         self.turns = self.turns.wrapping_add(1);
-        if self.turns % LOOK_EVERY == 0 && (self.cancelled)() {
+        if self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)() {
             return Err(Halt::Interrupted);
         }
         match self.simulation.turn(limit.min(self.end)) {
@@ -140,9 +133,9 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         violations: Vec::new(),
         warnings: Vec::new(),
     };
-    let simulation = settings(scenario).map_err(|error| error.to_string()).and_then(|settings| {
-        Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string())
-    });
+    let simulation = settings(scenario)
+        .map_err(|error| error.to_string())
+        .and_then(|settings| Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string()));
     let simulation = match simulation {
         Ok(simulation) => simulation,
         Err(error) => {
@@ -245,7 +238,15 @@ fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Optio
 }
 
 fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize)>) -> StepReport {
-    StepReport { name: name.to_owned(), verb: "setup", result: StepResult::Failed, at: Span::ZERO, message: Some(message), place, failure: None }
+    StepReport {
+        name: name.to_owned(),
+        verb: "setup",
+        result: StepResult::Failed,
+        at: Span::ZERO,
+        message: Some(message),
+        place,
+        failure: None,
+    }
 }
 
 /// A set of manifests in the order in which it goes, whatever the file's.

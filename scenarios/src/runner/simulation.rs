@@ -346,7 +346,8 @@ impl Simulation {
                 call.vm = Some(made.clone());
             }
             if answer.task.is_none() {
-                let mut entry = Entry::new(Source::Vsphere, Event::Task, Cause(call.seq), text_of(&answer)).on(call.object.clone()).ended(outcome);
+                let mut entry =
+                    Entry::new(Source::Vsphere, Event::Task, Cause(call.seq), text_of(&answer)).on(call.object.clone()).ended(outcome);
                 entry.vsphere = call.vm.as_ref().or(vm).map(|vm| vm.as_str().into());
                 entry.operation = Some(method);
                 self.record(entry);
@@ -452,7 +453,8 @@ impl Simulation {
     fn tell_people(&mut self, cause: Cause, notice: Notice) {
         let now = self.now;
         let key = (notice.object.clone(), notice.reason.clone(), notice.message.clone());
-        let mut entry = Entry::new(Source::Operator, Event::Event, cause, format!("{}: {}", notice.reason, notice.message)).on(notice.object.clone());
+        let mut entry =
+            Entry::new(Source::Operator, Event::Event, cause, format!("{}: {}", notice.reason, notice.message)).on(notice.object.clone());
         if notice.warning {
             entry.result = Some(Outcome::Error(None));
         }
@@ -476,7 +478,9 @@ impl Simulation {
         for change in response.changes {
             let what = match (&change.before, &change.after) {
                 (None, _) => "created",
-                (Some(_), Some(after)) if after.is_deleting() && change.before.as_ref().is_some_and(|before| !before.is_deleting()) => "deletion asked for",
+                (Some(_), Some(after)) if after.is_deleting() && change.before.as_ref().is_some_and(|before| !before.is_deleting()) => {
+                    "deletion asked for"
+                }
                 (Some(_), Some(_)) => "changed",
                 (Some(_), None) => "gone",
             };

@@ -12,7 +12,7 @@ use super::objects;
 use super::report::{Difference, Failure, StepReport, StepResult};
 use super::run::{Halt, Run};
 use crate::check::{CallFact, CallWanted, Count, Expected, Lookup, Outcome, check_calls};
-use crate::diagnostics::{Diagnostic, Place, codes};
+use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::format::{self, Expect, Manifest, OperatorAction, Origin, Reference, Step, Target, Verb};
 use crate::log::{Event, Record, Source};
 use crate::yaml::Path;
@@ -145,7 +145,9 @@ fn each(run: &mut Run<'_>, manifests: &[Manifest], expect: &Expect, one: impl Fn
 fn judge(result: Result<(), Broken>, expect: &Expect, object: &str) -> Held {
     match (result, expect) {
         (result, Expect::Allowed) => Ok(result?),
-        (Ok(()), Expect::Denied { .. }) => Err(Broken::new(format!("the request for {object} was allowed, but was expected to be denied")).into()),
+        (Ok(()), Expect::Denied { .. }) => {
+            Err(Broken::new(format!("the request for {object} was allowed, but was expected to be denied")).into())
+        }
         (Err(broken), Expect::Denied { field, message, reason, code }) => {
             let text = &broken.message;
             let wrong = |what: &str, wanted: &str| Broken {
@@ -370,7 +372,8 @@ fn poll(run: &mut Run<'_>, manifests: &[Manifest], time: Span, wanted: Wanted) -
 
 /// Whether a record may change what a check finds.
 fn touches(expected: &Expected, record: &Record) -> bool {
-    if expected.looks_around() {
+    let looks_around = expected.kinds_listed().next().is_some();
+    if looks_around {
         return true;
     }
     if expected.api_version() == VSPHERE {
@@ -447,7 +450,12 @@ fn gone(run: &mut Run<'_>, references: &[Reference], time: Span) -> Held {
                 Target::Vsphere { .. } => Vec::new(),
             };
             let held = if finalizers.is_empty() { String::new() } else { format!(", held by finalizers {}", finalizers.join(", ")) };
-            return Err(Broken { message: format!("{object} is still there after {time}{held}"), objects: vec![object], ..Broken::default() }.into());
+            return Err(Broken {
+                message: format!("{object} is still there after {time}{held}"),
+                objects: vec![object],
+                ..Broken::default()
+            }
+            .into());
         }
     }
 }
@@ -481,15 +489,19 @@ fn calls(run: &mut Run<'_>, checks: &[format::CallsCheck]) -> Held {
             operation: check.operation.clone(),
             vm: check.vm.clone(),
             count: match check.count {
-                format::CallCount::Exactly(count) => Count::Exactly(count),
-                format::CallCount::AtLeast(count) => Count::AtLeast(count),
-                format::CallCount::AtMost(count) => Count::AtMost(count),
+                format::CallCount::Exactly(count) => Count::Exactly(whole(count)),
+                format::CallCount::AtLeast(count) => Count::AtLeast(whole(count)),
+                format::CallCount::AtMost(count) => Count::AtMost(whole(count)),
             },
             result: check.result.map(|result| result == format::CallResult::Success),
             since_seq: began(check.since),
         })
         .collect();
     check_calls(&facts, &wanted).map_err(|message| Broken::new(message).into())
+}
+
+fn whole(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Advances until nothing is pending but periodic work and idle retries.
@@ -536,7 +548,13 @@ fn kube_fault(fault: &format::KubeFault) -> vmtwin_apiserver::KubeFault {
     match fault {
         format::KubeFault::Late { what, by, span } => Fault::Late { what: target(what), by: *by, lasts: span.unwrap_or(Span::MAX) },
         format::KubeFault::Unseen { what, times } => Fault::Unseen { what: target(what), times: *times },
-        format::KubeFault::Old { what, by } => Fault::Old { what: target(what), by: *by },
+        format::KubeFault::Old { what, by } => {
+            let kind = match what {
+                format::KubeTarget::Kind(kind) => *kind,
+                format::KubeTarget::Object(key) => key.kind,
+            };
+            Fault::Old { kind, by: *by }
+        }
         format::KubeFault::Conflict { what, times } => Fault::Conflict { what: target(what), times: *times },
         format::KubeFault::Down(span) => Fault::Down { lasts: *span },
     }
@@ -544,8 +562,8 @@ fn kube_fault(fault: &format::KubeFault) -> vmtwin_apiserver::KubeFault {
 
 /// File, line and column of a place.
 pub(super) fn coordinates(place: &Place) -> (String, usize, usize) {
-    let (line, column) = place.line_column();
-    (place.file.name().to_owned(), line, column)
+    let position = place.position();
+    (place.file.name().to_owned(), position.line, position.column)
 }
 
 /// The report of a step that failed, with what helps to see why.
@@ -553,7 +571,7 @@ pub(super) fn report_of_failure(run: &Run<'_>, name: &str, verb: &'static str, p
     const LINES: usize = 8;
     let records: Vec<Arc<Record>> = run.simulation.log().touching(&broken.objects, LINES);
     let message = broken.message;
-    let diagnostics = broken.places.into_iter().map(|(place, text)| Diagnostic::at(&codes::STEP_FAILED, place, text)).collect();
+    let diagnostics = broken.places.into_iter().map(|(place, text)| Diagnostic::new(Code::StepFailed, place, text)).collect();
     StepReport {
         name: name.to_owned(),
         verb,

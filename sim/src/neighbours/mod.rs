@@ -1,6 +1,6 @@
-//! The operator's neighbours in a Supervisor, as clients of the API server: they watch objects and answer them by requests.
+//! The operator's neighbours on the Supervisor: clients of the API server, as the operator is one.
 //!
-//! The network provider is here. Volumes, the content library and the sums of quotas aren't modelled.
+//! The network provider is here. Volumes, content library and quota totals come with what needs them.
 
 mod network;
 

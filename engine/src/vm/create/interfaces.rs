@@ -227,7 +227,7 @@ fn from_virtual_network_interface(status: &VirtualNetworkInterfaceStatus) -> Int
 fn from_network_interface(status: &network_interface::NetworkInterfaceStatus) -> Interface {
     let is = |mode: &str, word: &str| mode.eq_ignore_ascii_case(word);
     let (mode4, mode6) = (status.ip_assignment_mode.as_str(), status.ipv6_assignment_mode.as_str());
-    let takes_addresses = !is(mode4, "dhcp") && !(is(mode4, "none") && is(mode6, "none"));
+    let takes_addresses = !(is(mode4, "dhcp") || is(mode4, "none") && is(mode6, "none"));
     let given: Vec<_> = if takes_addresses { status.ip_configs.iter().collect() } else { Vec::new() };
     let addresses: Vec<String> = given
         .iter()

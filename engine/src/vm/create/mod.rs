@@ -6,7 +6,7 @@
 pub(super) mod deploy;
 pub(crate) mod interfaces;
 mod place;
-mod prerequisites;
+pub(crate) mod prerequisites;
 pub(crate) mod spec;
 
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};

@@ -14,6 +14,7 @@ use vmtwin_model::vsphere::{Operation, Reply};
 
 use super::prerequisites::{Needs, not_found};
 use super::spec;
+use crate::affinity;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known};
 use crate::verdict::Verdict;
@@ -36,7 +37,8 @@ pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs) -> Flo
         let Some(group) = group_link::update(cx, draft) else {
             return Err(Verdict::terminal("VM is not linked to its group").into());
         };
-        let joins = label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !is_kubernetes_node(draft));
+        let joins =
+            label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta()));
         if joins { from_group(cx, draft, &group)? } else { alone(cx, draft, needs, label.as_deref())? }
     } else {
         alone(cx, draft, needs, label.as_deref())?
@@ -44,11 +46,6 @@ pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs) -> Flo
     hold_against_label(cx, draft, &place, label.as_deref())?;
     draft.set_label(keys::ZONE, Some(&place.zone));
     Ok(place)
-}
-
-/// Whether the VM is a node of a Kubernetes cluster. Source: placement-groups §1.1.
-fn is_kubernetes_node(draft: &VmDraft) -> bool {
-    ["capw.vmware.com/cluster.role", "capv.vmware.com/cluster.role"].iter().any(|key| draft.label(key).is_some())
 }
 
 fn hold_against_label(cx: &Cx<'_>, draft: &mut VmDraft, place: &Place, label: Option<&str>) -> Flow<()> {

@@ -72,6 +72,17 @@ pub(super) fn check(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Needs> {
     }
 }
 
+/// What the place of a VM is looked for with: class, image and storage, without a word in the VM's conditions. The errors are joined.
+pub(crate) fn for_placement(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Needs, String> {
+    match (find_class(cx, draft), find_image(cx, draft), find_storage(cx, draft)) {
+        (Ok(class), Ok(image), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy }),
+        (class, image, storage) => {
+            let errors = [class.err(), image.err(), storage.err()].into_iter().flatten();
+            Err(errors.map(|missing| missing.message.to_string()).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
 /// Puts the outcome of one look-up into its condition, and keeps the error's text alone.
 fn note<T>(
     cx: &Cx<'_>,

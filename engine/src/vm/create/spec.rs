@@ -12,6 +12,8 @@ use vmtwin_model::vsphere::{Operation, Reply};
 use super::interfaces::Interface;
 use super::place::Place;
 use super::prerequisites::Needs;
+use crate::affinity::{self, Purpose};
+use crate::features::Features;
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
 use crate::vm::{VmDraft, ask, keys};
@@ -27,22 +29,31 @@ pub(crate) struct Compute {
 
 /// The spec with which the VM is made.
 pub(super) fn build(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, interfaces: &[Interface], place: &Place) -> Flow<ConfigSpec> {
-    let mut spec = base(cx, draft, needs, place.cluster.as_ref())?;
+    let clock = clock_if_needed(cx, needs.class(), place.cluster.as_ref())?;
+    let mut spec = base(draft, needs, clock)?;
     connect(&mut spec, interfaces);
     let owner = draft.base().key.namespaced_name();
     spec.uuid = Some(draft.spec().bios_uuid.as_str().into());
     spec.instance_uuid = Some(draft.spec().instance_uuid.as_str().into());
     spec.extra_config.push(OptionValue::new(keys::NAMESPACED_NAME, owner));
     spec.managed_by = Some(managed_by());
+    affinity::add_to(&mut spec, &cx.settings.features, draft.view(), Purpose::Creation);
     Ok(spec)
 }
 
 /// The spec with which a place for the VM is looked for.
 pub(super) fn to_be_placed(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, place: &Place) -> Flow<ConfigSpec> {
-    let mut spec = base(cx, draft, needs, place.cluster.as_ref())?;
+    let clock = clock_if_needed(cx, needs.class(), place.cluster.as_ref())?;
+    for_placement(&cx.settings.features, draft, needs, clock)
+}
+
+/// The same at a known clock; it asks nobody.
+pub(crate) fn for_placement(features: &Features, draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
+    let mut spec = base(draft, needs, clock)?;
     spec.files = Some(FileInfo::default());
     spec.device_change.retain(|change| !change.device.type_.is_ethernet_card());
     add_disks(&mut spec, needs);
+    affinity::add_to(&mut spec, features, draft.view(), Purpose::Placement);
     Ok(spec)
 }
 
@@ -51,10 +62,9 @@ pub(crate) fn managed_by() -> ManagedBy {
     ManagedBy { extension_key: keys::MANAGED_BY.0.into(), type_: keys::MANAGED_BY.1.into() }
 }
 
-fn base(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, cluster: Option<&vmtwin_model::id::ClusterId>) -> Flow<ConfigSpec> {
+fn base(draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
     let class = needs.class();
     let mut spec = class_config(class)?;
-    let clock = clock_if_needed(cx, class, cluster)?;
     let compute = compute(class, &spec, clock)?;
     spec.name = Some(draft.name().clone());
     spec.annotation.get_or_insert_with(|| keys::DEFAULT_ANNOTATION.into());
@@ -90,13 +100,17 @@ pub(crate) fn clock_if_needed(
     class: &VirtualMachineClassSpec,
     cluster: Option<&vmtwin_model::id::ClusterId>,
 ) -> Flow<MHz> {
-    let resources = class.policies.as_ref().and_then(|policies| policies.resources.as_ref());
-    let asks = resources.is_some_and(|resources| is_set(resources.requests.as_ref(), cpu_of) || is_set(resources.limits.as_ref(), cpu_of));
-    let Some(cluster) = cluster.filter(|_| asks) else { return Ok(MHz::ZERO) };
+    let Some(cluster) = cluster.filter(|_| needs_clock(class)) else { return Ok(MHz::ZERO) };
     let Reply::Clock(clock) = ask(cx, Operation::MinClusterCpu { cluster: cluster.clone() }, "failed to get minimum CPU frequency")? else {
         unreachable!("a clock rate was asked for")
     };
     Ok(clock)
+}
+
+/// Whether a class counts CPU in processors.
+pub(crate) fn needs_clock(class: &VirtualMachineClassSpec) -> bool {
+    let resources = class.policies.as_ref().and_then(|policies| policies.resources.as_ref());
+    resources.is_some_and(|resources| is_set(resources.requests.as_ref(), cpu_of) || is_set(resources.limits.as_ref(), cpu_of))
 }
 
 fn cpu_of(spec: &ResourceSpec) -> Option<Amount> {

@@ -59,11 +59,11 @@ fn controllers(devices: &[Device]) -> Vec<ControllerStatus> {
         .filter_map(|device| {
             let type_ = controller_type(&device.type_)?;
             let mut attached: Vec<DeviceStatus> = devices.iter().filter_map(|other| on(device.key, other)).collect();
-            attached.sort_by(|a, b| (a.type_, a.unit_number).cmp(&(b.type_, b.unit_number)));
+            attached.sort_by_key(|device| (device.type_, device.unit_number));
             Some(ControllerStatus { bus_number: device.bus_number.unwrap_or(0), device_key: device.key, devices: attached, type_ })
         })
         .collect();
-    controllers.sort_by(|a, b| (a.type_.to_string(), a.bus_number).cmp(&(b.type_.to_string(), b.bus_number)));
+    controllers.sort_by_key(|controller| (controller.type_.to_string(), controller.bus_number));
     controllers
 }
 

@@ -102,7 +102,7 @@ impl<'a> Disk<'a> {
 
 fn usage(cx: &Cx<'_>, draft: &mut VmDraft, layout: &LayoutEx) {
     let apart = cx.settings.features.on(Feature::VMSnapshots);
-    let counts = |type_: &str| !DISK_FILES.contains(&type_) && !(apart && SNAPSHOT_FILES.contains(&type_));
+    let counts = |type_: &str| !(DISK_FILES.contains(&type_) || apart && SNAPSHOT_FILES.contains(&type_));
     let other: Bytes = layout.file.iter().filter(|file| counts(&file.type_)).map(|file| file.unique_size).sum();
     let classic = || draft.status().volumes.iter().filter(|volume| volume.type_ == VolumeType::Classic);
     let used: Bytes = classic().filter_map(|volume| volume.used).sum();
