@@ -333,7 +333,20 @@ impl World {
     /// Brings the guest of a VM that was there from the start into the state that its properties tell.
     pub(crate) fn guest_found(&mut self, vm: u32) {
         let Some(row) = self.vms.get_mut(vm) else { return };
-        row.guest.phase = if row.power() == PowerState::PoweredOn { Phase::Up } else { Phase::Down };
+        let on = row.power() == PowerState::PoweredOn;
+        row.guest.phase = if on { Phase::Up } else { Phase::Down };
+        if on && row.seen.tools_run() && row.seen.guest_heartbeat_status == Heartbeat::Gray {
+            Arc::make_mut(&mut row.seen).guest_heartbeat_status = Heartbeat::Green;
+        }
+        let guest = row.seen.guest.clone().unwrap_or_default();
+        for nic in &guest.net {
+            for address in &nic.ip_config.ip_address {
+                self.take_address(Some(&nic.mac_address), &address.ip_address);
+            }
+        }
+        if let Some(address) = &guest.ip_address {
+            self.take_address(None, address);
+        }
     }
 }
 

@@ -5,14 +5,13 @@
 //! make nothing happen here.
 
 use vmtwin_model::time::Span;
-use vmtwin_model::vsphere::Changed;
 use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
 use crate::capacity::{Need, Size};
-use crate::placement::Besides;
+use crate::placement::{Besides, Wish};
 use crate::{World, refusals};
 
 /// The CPU that admission control counts for a VM without a reservation.
@@ -102,7 +101,7 @@ impl World {
             return;
         }
         let Some(row) = self.vms.get(vm).filter(|row| row.host == from && row.power() == PowerState::PoweredOn) else { return };
-        let wish = self.wish_of(vm, row);
+        let wish = Wish { failover: true, ..self.wish_of(vm, row) };
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         let Some((_, host)) = self.best_host(cluster, &wish, &Besides::default()) else {
             self.tell_vm(vm, "HA finds no host to restart the VM on");
@@ -134,7 +133,7 @@ impl World {
         }
     }
 
-    /// A failed host is back: what was on it and wasn't restarted is off.
+    /// A failed host is back, at once: what was on it and wasn't restarted is off.
     pub(crate) fn recover_host(&mut self, row: u32) {
         let Some(host) = self.hosts.get_mut(row) else { return };
         if host.alive {
@@ -152,7 +151,6 @@ impl World {
                 self.switch_off(vm);
             }
             self.reach(vm);
-            self.touch(vm, Changed::Connection);
         }
     }
 }

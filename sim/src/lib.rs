@@ -33,9 +33,9 @@ mod power;
 mod refusals;
 mod shards;
 mod task;
+mod topology;
 #[cfg(test)]
 mod trial;
-mod topology;
 mod views;
 mod vm;
 
@@ -56,8 +56,8 @@ pub use actions::ActionError;
 use agenda::{Agenda, Entry};
 pub use build::BuildError;
 use call::Call;
-pub use cluster::Cluster;
 pub use capacity::Need;
+pub use cluster::Cluster;
 pub use datastore::Datastore;
 use datastore::Policy;
 use faults::Rule;

@@ -20,7 +20,7 @@ use vmtwin_model::vsphere::{Fault, FaultName, Reply};
 use crate::capacity::{Need, Size};
 use crate::host::Host;
 use crate::vm::{NAMESPACED_NAME, Vm};
-use crate::{World, configure, deploy, refusals};
+use crate::{World, configure, deploy, devices, refusals};
 
 /// What is looked for: a place for a VM of this size.
 #[derive(Clone, Debug)]
@@ -34,11 +34,13 @@ pub(crate) struct Wish<'a> {
     pub(crate) policies: Vec<Policy>,
     /// Whether a required policy rules a host out, or weighs only.
     pub(crate) creating: bool,
+    /// Whether HA looks for it: it alone may use dedicated failover hosts.
+    pub(crate) failover: bool,
 }
 
 impl Wish<'_> {
     pub(crate) fn of_size(size: Size) -> Self {
-        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false }
+        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false, failover: false }
     }
 }
 
@@ -106,6 +108,7 @@ impl World {
         if let Some(cluster) = self.clusters.get(host.cluster) {
             if let AdmissionControl::FailoverHosts(names) = &cluster.ha.admission_control
                 && cluster.ha.enabled
+                && !wish.failover
                 && names.contains(&host.name)
             {
                 return Err(refusals::invalid_state("The host is a dedicated failover host."));
@@ -155,7 +158,8 @@ impl World {
         if policy.apart { !there } else { there || !any }
     }
 
-    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides) -> Score {
+    /// `failover`: whether HA's admission control would let the VM be switched on in the host's cluster.
+    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score {
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(_, demand)| *demand);
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
         let demand = host.demand + besides + wish.size.demand(host.clock) - own.map_or_else(Need::default, |own| own.demand);
@@ -169,7 +173,7 @@ impl World {
             points += 1;
         }
         Score {
-            failover: self.admit_failover(host.cluster, &wish.size).is_ok(),
+            failover,
             kept: std::cmp::Reverse(points),
             headroom: cpu.min(memory),
             memory,
@@ -181,26 +185,32 @@ impl World {
 
     /// The best host of a cluster for a VM, with its score.
     pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score, u32)> {
-        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
-        let fit = hosts.filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
-        fit.map(|(row, host)| (self.score(host, row, wish, besides), row)).max()
+        let failover = self.admit_failover(cluster, &wish.size).is_ok();
+        let fit = self.hosts_of(cluster).filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
+        fit.map(|(row, host)| (self.score(host, row, wish, besides, failover), row)).max()
     }
 
     /// The host with least to do that a powered-off VM can be registered on.
-    pub(crate) fn least_busy_host(&self, cluster: u32, wish: &Wish<'_>, sees: impl Fn(u32) -> bool) -> Option<u32> {
-        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
-        let fit = hosts.filter(|(row, host)| host.takes_vms() && sees(*row));
-        fit.map(|(row, host)| (std::cmp::Reverse(host.gate.load()), self.score(host, row, wish, &Besides::default()), row))
-            .max()
-            .map(|(.., row)| row)
+    pub(crate) fn least_busy_host(&self, cluster: u32, sees: impl Fn(u32) -> bool) -> Option<u32> {
+        let wish = Wish::of_size(Size::of(&Config::default()));
+        let fit = self.hosts_of(cluster).filter(|(row, host)| host.takes_vms() && sees(*row));
+        let least = fit.map(|(row, host)| {
+            let load = std::cmp::Reverse(host.gate.load());
+            (load, self.score(host, row, &wish, &Besides::default(), true), row)
+        });
+        least.max().map(|(.., row)| row)
+    }
+
+    fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
+        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
+        hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?)))
     }
 
     /// Why no host of a cluster takes a VM: one reason for each.
     pub(crate) fn no_compatible_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Fault {
-        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
         let mut ids = Vec::new();
         let mut errors = Vec::new();
-        for (row, host) in hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?))) {
+        for (row, host) in self.hosts_of(cluster) {
             if let Err(fault) = self.host_says(host, row, wish, besides) {
                 ids.push(Value::from(host.id.as_str()));
                 let text = format!("{}: {}", host.name, fault.localized_message);
@@ -246,6 +256,7 @@ impl World {
             vm: Some(vm),
             policies: self.read_policies(&row.policies, Some(vm), &Besides::default()),
             creating: false,
+            failover: false,
         }
     }
 
@@ -341,9 +352,11 @@ impl World {
             vm: None,
             policies: self.read_policies(&deploy::policies_of(spec), None, besides),
             creating: true,
+            failover: false,
         };
         let policy = deploy::policy_of(spec);
-        let bytes = disk_bytes(spec);
+        let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
+        let bytes = devices::new_bytes(spec, thin);
         let mut best: Option<(Score, u32, u32, u32)> = None;
         let mut reasons = Vec::new();
         for (pool, cluster) in pools {
@@ -397,11 +410,6 @@ fn size_of(spec: &ConfigSpec) -> Size {
     };
     configure::apply_values(&mut config, spec);
     Size::of(&config)
-}
-
-/// What a spec's disks take at once.
-fn disk_bytes(spec: &ConfigSpec) -> i64 {
-    crate::devices::new_bytes(spec)
 }
 
 /// A tag reference as `category/name`.

@@ -24,6 +24,10 @@ impl<V: Clone> Shards<V> {
         self.maps[shard(key)].get(key)
     }
 
+    pub(crate) fn insert(&mut self, key: Arc<str>, value: V) {
+        Arc::make_mut(&mut self.maps[shard(&key)]).insert(key, value);
+    }
+
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
         let map = &mut self.maps[shard(key)];
         if map.contains_key(key) { Arc::make_mut(map).remove(key) } else { None }

@@ -96,7 +96,9 @@ impl World {
             "Network" => self
                 .networks
                 .iter()
-                .map(|(_, network)| (network.name().clone(), json!({"moID": network.id, "name": network.name(), "exhausted": network.exhausted})))
+                .map(|(_, network)| {
+                    (network.name().clone(), json!({"moID": network.id, "name": network.name(), "exhausted": network.exhausted}))
+                })
                 .collect(),
             "KeyProvider" => self
                 .key_providers
