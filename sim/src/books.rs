@@ -170,6 +170,8 @@ fn recount(world: &World) {
         let Some(booked) = vm.booked else { continue };
         assert_eq!(booked.reserved, Size::of(vm.config()).reserved, "{} has booked what it reserves", vm.label());
         assert_eq!(booked.pool, vm.pool);
+        let underway = vm.task.is_some() || world.hosts.get(vm.host).is_none_or(|host| host.leaving.contains(&row) || !host.alive);
+        assert!(booked.host == vm.host || underway, "{} has booked elsewhere than it is", vm.label());
         let host = hosts.entry(booked.host).or_default();
         *host = (host.0 + booked.reserved, host.1 + 1);
         let pool = own.entry(booked.pool).or_default();
