@@ -134,6 +134,7 @@ impl World {
             Some(id) => Some(*self.names.datastore_ids.get(id).ok_or_else(|| refusals::not_found(DatastoreId::TYPE, id.as_str()))?),
             None => path.filter(|path| path.starts_with('[')).and_then(|path| self.datastore_of_path(path)),
         };
+        let roomy = self.roomy(wanted.policy, bytes)?;
         let host = match wanted.host {
             Some(id) => {
                 let row = *self.names.host_ids.get(id).ok_or_else(|| refusals::not_found(HostId::TYPE, id.as_str()))?;
@@ -145,9 +146,9 @@ impl World {
             None => self
                 .least_busy_host(cluster, |host| match named {
                     Some(datastore) => self.hosts.get(host).is_some_and(|host| host.datastores.contains(&datastore)),
-                    None => self.choose_datastore(wanted.policy, bytes, &[host]).is_ok(),
+                    None => self.hosts.get(host).is_some_and(|host| host.datastores.iter().any(|ds| roomy.contains(ds))),
                 })
-                .ok_or_else(|| match self.choose_datastore(wanted.policy, bytes, &[]) {
+                .ok_or_else(|| match self.choose_datastore(&roomy, bytes, &[]) {
                     Err(fault) if named.is_none() => fault,
                     _ => {
                         let wish = Wish { label: &wanted.name, ..Wish::of_size(Size::of(&Config::default())) };
@@ -157,7 +158,7 @@ impl World {
         };
         let datastore = match named {
             Some(datastore) => datastore,
-            None => self.choose_datastore(wanted.policy, bytes, &[host])?,
+            None => self.choose_datastore(&roomy, bytes, &[host])?,
         };
         Ok(Some(Site { host, datastore, pool, folder, bytes }))
     }

@@ -375,7 +375,8 @@ impl World {
         let Some((_, pool, cluster, host)) = best else { return Err(merged(wish.label, &reasons)) };
         let datastores = if asked.1 {
             let hosts: Vec<u32> = if asked.0 { vec![host] } else { self.clusters.get(cluster).map_or_else(Vec::new, |c| c.hosts.clone()) };
-            let datastore = self.choose_datastore(policy, bytes + besides.space.values().sum::<i64>(), &hosts)?;
+            let bytes_so_far = bytes + besides.space.values().sum::<i64>();
+            let datastore = self.choose_datastore(&self.roomy(policy, bytes_so_far)?, bytes_so_far, &hosts)?;
             *besides.space.entry(datastore).or_default() += bytes;
             self.recommended(datastore, spec)
         } else {

@@ -225,13 +225,12 @@ impl World {
     }
 
     fn task_values(&self) -> Vec<(Arc<str>, Value)> {
-        let open = self.tasks.open.values().map(|open| &open.info);
         let value = |task: &Task| {
             let mut fields = Map::new();
             fields.insert("name".to_owned(), task.key.as_str().into());
             fields.insert("info".to_owned(), serde_json::to_value(task).expect("a task's properties have string keys"));
             (task.key.as_str().into(), Value::Object(fields))
         };
-        self.tasks.ended.iter().chain(open).map(value).collect()
+        self.tasks.known(self.now).map(value).collect()
     }
 }
