@@ -173,7 +173,7 @@ impl World {
             network.exhausted = action == NetworkAction::Exhaust;
         }
         if action == NetworkAction::Restore {
-            self.addresses_are_back(row);
+            self.addresses_are_back();
         }
         Ok(())
     }
@@ -338,4 +338,159 @@ fn lookup(kind: &'static str, names: &std::collections::BTreeMap<Name, u32>, nam
         name: name.clone(),
         similar: crate::build::similar(name, names.keys()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::time::Span;
+    use vmtwin_model::vsphere::action::{FaultEnd, FaultRule};
+    use vmtwin_model::vsphere::vm::ConnectionState;
+    use vmtwin_model::vsphere::{Fault, FaultName, Operation, Reply};
+
+    fn on_vm(action: VmAction) -> Action {
+        Action::Vm("shop/a".into(), action)
+    }
+
+    fn rule(operation: &str, ends: FaultEnd) -> FaultRule {
+        FaultRule { operation: operation.into(), matching: None, ends, times: None, skip: 0, lasts: None, probability: 1_000_000 }
+    }
+
+    #[test]
+    fn unknown_names_and_wrong_states_are_told() {
+        let mut trial = Trial::new(&inventory());
+        let error = trial.act(&Action::Host("esx-2".into(), HostAction::Disconnect)).expect_err("there are two hosts");
+        assert_eq!(error.to_string(), "there is no host named `esx-2`: did you mean `esx-0`?");
+        trial.running("a");
+        let error = trial.act(&on_vm(VmAction::PowerOn)).expect_err("it is on");
+        assert_eq!(error.to_string(), "VM shop/a is poweredOn: powerOn is not possible");
+        let error = trial.act(&Action::KeyProvider("k".into(), vmtwin_model::vsphere::action::KeyProviderAction::Reach(Reach::Up)));
+        assert!(matches!(error, Err(ActionError::NotSupported(_))));
+    }
+
+    #[test]
+    fn what_is_done_out_of_band_is_reported_like_any_other_change() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        trial.changes.clear();
+        trial.act(&on_vm(VmAction::PowerOff)).expect("it is on");
+        assert_eq!((trial.changes[0].0, &trial.changes[0].1.vm), (trial.now, &vm));
+        trial.act(&on_vm(VmAction::PowerOn)).expect("it is off");
+        trial.act(&on_vm(VmAction::Migrate("esx-1".into()))).expect("it has room");
+        assert_eq!(trial.vm(&vm).location.host_name.as_deref(), Some("esx-1"));
+        trial.act(&on_vm(VmAction::Relocate { pool: Some("root".into()), folder: Some("namespace/child".into()) })).expect("all is there");
+        assert_eq!(trial.value("VirtualMachine", "shop/a")["resourcePool"], "Resources");
+        assert_eq!(trial.value("VirtualMachine", "shop/a")["parent"], "child");
+        trial.act(&on_vm(VmAction::Destroy)).expect("an administrator can");
+        let (_, last) = trial.changes.last().expect("a change");
+        assert!(last.changed.contains(&Changed::Left) && last.namespaced_name.as_deref() == Some("shop/a"));
+        assert_eq!(trial.world.vms().count(), 0);
+    }
+
+    #[test]
+    fn a_full_datastore_takes_no_swap_file_and_no_new_vm() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        trial.act(&Action::Datastore("ds".into(), DatastoreAction::Fill(9_999))).expect("it is there");
+        let fault = trial.refused(Operation::PowerOnVm { vm: vm.clone(), host: None });
+        assert_eq!(fault.name, FaultName::NoDiskSpace);
+        let another = trial.deployment(spec("b"));
+        assert_eq!(trial.refused(another).name, FaultName::InsufficientStorageSpace);
+        trial.act(&Action::Datastore("ds".into(), DatastoreAction::Fill(5_000))).expect("downwards too");
+        trial.ask(Operation::PowerOnVm { vm, host: None }).expect("there is room");
+    }
+
+    #[test]
+    fn a_vm_on_a_datastore_out_of_reach_is_inaccessible() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        let reach = |reach| Action::Datastore("ds".into(), DatastoreAction::Reach(reach));
+        trial.act(&reach(Reach::Down)).expect("it is there");
+        assert_eq!(trial.vm(&vm).runtime.connection_state, ConnectionState::Inaccessible);
+        assert_eq!(trial.refused(Operation::PowerOffVm { vm: vm.clone() }).name, FaultName::InaccessibleDatastore);
+        trial.act(&reach(Reach::Up)).expect("it is there");
+        trial.ask(Operation::PowerOffVm { vm }).expect("it can be reached");
+    }
+
+    #[test]
+    fn while_vcenter_is_down_calls_are_lost_and_changes_wait() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let open = trial.call(Operation::PowerOnVm { vm: vm.clone(), host: None });
+        trial.run(Span::from_millis(500));
+        trial.changes.clear();
+        trial.act(&Action::Vcenter(Reach::Down)).expect("it is up");
+        assert!(matches!(trial.answers[&open].1.result, Err(Failure::Lost(_))));
+        assert!(matches!(trial.ask(Operation::About {}), Err(Failure::Lost(_))));
+        assert!(trial.changes.is_empty());
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOn, "the host has done it nevertheless");
+        trial.act(&Action::Vcenter(Reach::Up)).expect("it is down");
+        assert!(trial.changes[0].1.changed.contains(&Changed::PowerState));
+        assert!(matches!(trial.ask(Operation::RetrieveVm { vm }), Ok(Reply::Vm(_))));
+    }
+
+    #[test]
+    fn fault_rules_count_skip_match_and_end() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let other = trial.deploy(spec("b"));
+        let fault = Fault::new(FaultName::GenericVmConfigFault, "no");
+        let mut rule = rule("ReconfigVM_Task", FaultEnd::Fault(fault.clone()));
+        rule.matching = Some(Arc::new(serde_json::json!({"vm": "shop/a"})));
+        (rule.skip, rule.times) = (1, Some(2));
+        trial.act(&Action::Fault(Box::new(rule))).expect("it comes into force");
+        let ask =
+            |trial: &mut Trial, vm: &vmtwin_model::id::VmId| trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: Arc::default() });
+        assert!(trial.world.faults_may_end());
+        assert!(ask(&mut trial, &other).is_ok());
+        let results: Vec<bool> = (0..4).map(|_| ask(&mut trial, &vm).is_ok()).collect();
+        assert_eq!(results, [true, false, false, true]);
+        assert!(!trial.world.faults_may_end(), "it has caught what it was to catch");
+    }
+
+    #[test]
+    fn a_rule_of_limited_time_ends_and_its_end_is_pending() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let mut rule = rule("PowerOnVM_Task", FaultEnd::Fault(Fault::new(FaultName::NoCompatibleHost, "")));
+        rule.lasts = Some(Span::from_mins(5));
+        trial.act(&Action::Fault(Box::new(rule))).expect("it comes into force");
+        assert_eq!(trial.world.next_pending(), Some(trial.now + Span::from_mins(5)));
+        assert_eq!(trial.refused(Operation::PowerOnVm { vm: vm.clone(), host: None }).name, FaultName::NoCompatibleHost);
+        trial.run(Span::from_mins(5));
+        trial.ask(Operation::PowerOnVm { vm, host: None }).expect("the rule is over");
+    }
+
+    #[test]
+    fn a_lost_call_does_nothing_and_a_lost_answer_all() {
+        let mut trial = Trial::new(&inventory());
+        for (end, made) in [(FaultEnd::LoseCall, 0), (FaultEnd::LoseAnswer, 1)] {
+            let mut rule = rule("deployLibraryItem", end);
+            rule.times = Some(1);
+            trial.act(&Action::Fault(Box::new(rule))).expect("it comes into force");
+            let operation = trial.deployment(spec("a"));
+            assert!(matches!(trial.ask(operation), Err(Failure::Lost(_))));
+            assert_eq!(trial.world.vms().count(), made);
+        }
+    }
+
+    #[test]
+    fn about_half_of_the_calls_are_caught_by_a_rule_of_that_probability() {
+        let mut trial = Trial::new(&inventory());
+        let mut rule = rule("RetrieveServiceContent", FaultEnd::Fault(Fault::new(FaultName::SystemError, "")));
+        rule.probability = 500_000;
+        trial.act(&Action::Fault(Box::new(rule))).expect("it comes into force");
+        let caught = (0..200).filter(|_| trial.ask(Operation::About {}).is_err()).count();
+        assert!((70..130).contains(&caught), "{caught} of 200");
+    }
+
+    #[test]
+    fn a_slow_operation_takes_as_many_times_as_long() {
+        let mut trial = Trial::new(&inventory());
+        trial.act(&Action::Slow { operation: "RetrieveServiceContent".into(), factor_milli: 2_500 }).expect("it is an operation");
+        let before = trial.now;
+        trial.ask(Operation::About {}).expect("it answers");
+        assert_eq!(trial.now - before, Span::from_millis(2_500));
+    }
 }

@@ -4,26 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::Cause;
-use vmtwin_model::id::{ClusterId, DatastoreId, FolderId, HostId, NetworkId, PoolId, VmId};
+use vmtwin_model::id::{ClusterId, DatastoreId, FolderId, HostId, NetworkId, PoolId};
 use vmtwin_model::table::Table;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::Bytes;
 use vmtwin_model::vsphere::Inventory;
-use vmtwin_model::vsphere::inventory::{self, ExistingVm, HostState, Name, PoolAllocation};
-use vmtwin_model::vsphere::spec::ManagedBy;
-use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::inventory::{self, GuestProfile, HostState, Name, PoolAllocation};
 
 use crate::agenda::Agenda;
 use crate::capacity::{self, Need};
 use crate::datastore::Policy;
-use crate::guest::GuestLife;
 use crate::host::Gate;
 use crate::image::{Behaviour, Image};
 use crate::latency::Durations;
 use crate::neighbours::Ports;
 use crate::shards::Shards;
 use crate::task::Tasks;
-use crate::vm::{NAMESPACED_NAME, Vm, Vms};
+use crate::vm::Vms;
 use crate::{Cluster, Datastore, Folder, Host, Names, Network, Pool, Settings, Source, World, Zone};
 
 /// Why an infrastructure can't be built.
@@ -97,9 +94,31 @@ fn newest_hardware(version: &str) -> &'static str {
     }
 }
 
-fn find(kind: &'static str, names: &BTreeMap<Name, u32>, name: &Name, by: impl Fn() -> String) -> Result<u32, BuildError> {
+pub(crate) fn find(kind: &'static str, names: &BTreeMap<Name, u32>, name: &Name, by: impl Fn() -> String) -> Result<u32, BuildError> {
     let unknown = || BuildError::Unknown { kind, name: name.clone(), by: by(), similar: similar(name, names.keys()) };
     names.get(name).copied().ok_or_else(unknown)
+}
+
+/// The guest profile of this name.
+pub(crate) fn profile<'a>(
+    inventory: &'a Inventory,
+    name: Option<&Name>,
+    by: impl Fn() -> String,
+) -> Result<Option<&'a GuestProfile>, BuildError> {
+    let Some(name) = name else { return Ok(None) };
+    let unknown = || {
+        let similar = similar(name, inventory.guests.keys());
+        BuildError::Unknown { kind: "guest profile", name: name.clone(), by: by(), similar }
+    };
+    inventory.guests.get(name).map(Some).ok_or_else(unknown)
+}
+
+fn images(inventory: &Inventory) -> Result<Vec<Image>, BuildError> {
+    let image = |image: &inventory::Image| {
+        let profile = profile(inventory, image.guest.as_ref(), || format!("image `{}`", image.name))?;
+        Ok(Image { item: image.clone(), behaviour: Arc::new(Behaviour::new(profile, &image.guest_id, image.tools)) })
+    };
+    inventory.images.iter().map(image).collect()
 }
 
 impl World {
@@ -109,6 +128,7 @@ impl World {
     /// If a name in it isn't there, or is there twice.
     pub fn new(now: Timestamp, settings: Settings, inventory: &Inventory) -> Result<Self, BuildError> {
         let mut world = Self::empty(now, settings, inventory);
+        world.images = Arc::new(images(inventory)?);
         world.add_datastores(inventory)?;
         world.add_networks(inventory)?;
         world.add_policies(inventory)?;
@@ -118,11 +138,9 @@ impl World {
                 world.add_cluster(&zone.name, cluster)?;
             }
         }
-        world.add_namespaces(inventory);
+        world.add_namespaces(inventory)?;
         world.add_pools(inventory)?;
-        for vm in &inventory.virtual_machines {
-            world.add_existing(inventory, vm)?;
-        }
+        world.add_existing(inventory)?;
         for rule in &inventory.faults {
             world.add_rule(rule);
         }
@@ -132,10 +150,6 @@ impl World {
     }
 
     fn empty(now: Timestamp, settings: Settings, inventory: &Inventory) -> Self {
-        let image = |image: &inventory::Image| {
-            let profile = image.guest.as_ref().and_then(|guest| inventory.guests.get(guest));
-            Image { item: image.clone(), behaviour: Arc::new(Behaviour::new(profile, &image.guest_id, image.tools)) }
-        };
         Self {
             now,
             cause: Cause::default(),
@@ -153,9 +167,10 @@ impl World {
             datastores: Table::new(),
             networks: Table::new(),
             policies: Arc::new(Vec::new()),
-            images: Arc::new(inventory.images.iter().map(image).collect()),
+            images: Arc::default(),
             namespaces: Arc::new(inventory.namespaces.iter().map(|namespace| (namespace.name.clone(), namespace.zones.clone())).collect()),
-            names: Names::default(),
+            key_providers: Arc::new(inventory.key_providers.clone()),
+            names: Arc::default(),
             rules: Vec::new(),
             vms: Vms::default(),
             tasks: Tasks::default(),
@@ -188,8 +203,8 @@ impl World {
                 space_of: None,
                 gate: Gate::default(),
             }));
-            self.names.datastore_ids.insert(id, row);
-            if self.names.datastores.insert(ds.name.clone(), row).is_some() {
+            self.names_mut().datastore_ids.insert(id, row);
+            if self.names_mut().datastores.insert(ds.name.clone(), row).is_some() {
                 return Err(BuildError::Twice { kind: "datastore", name: ds.name.clone() });
             }
         }
@@ -197,7 +212,8 @@ impl World {
             if let Some(other) = &ds.shares_space_with {
                 let space = find("datastore", &self.names.datastores, other, || format!("datastore `{}`", ds.name))?;
                 let row = self.names.datastores[&ds.name];
-                if let Some(ds) = self.datastores.get_mut(row) {
+                let space = self.space_row(space);
+                if let Some(ds) = self.datastores.get_mut(row).filter(|_| space != row) {
                     ds.space_of = Some(space);
                 }
             }
@@ -210,7 +226,7 @@ impl World {
             let id = if &*network.type_ == "standard" { format!("network-{}", 20 + nth) } else { format!("dvportgroup-{}", 20 + nth) };
             let segment = self.rng.draw("sim/segment", &*network.name).uuid().to_string();
             let row = self.networks.insert(Arc::new(Network::new(NetworkId::new(id), network.clone(), segment.into())));
-            if self.names.networks.insert(network.name.clone(), row).is_some() {
+            if self.names_mut().networks.insert(network.name.clone(), row).is_some() {
                 return Err(BuildError::Twice { kind: "network", name: network.name.clone() });
             }
         }
@@ -232,7 +248,7 @@ impl World {
     pub(crate) fn add_folder(&mut self, name: Name, parent: Option<u32>) -> u32 {
         let id = FolderId::new(format!("group-v{}", 3 + self.folders.len()));
         let row = self.folders.insert(Arc::new(Folder { id: id.clone(), name, parent }));
-        self.names.folder_ids.insert(id, row);
+        self.names_mut().folder_ids.insert(id, row);
         row
     }
 
@@ -241,7 +257,11 @@ impl World {
         let cluster_id = self.clusters.get(cluster).map_or_else(|| ClusterId::from(""), |cluster| cluster.id.clone());
         let pool = Pool { id: id.clone(), name, cluster_id, cpu, memory, cluster, parent, demand: Need::default() };
         let row = self.pools.insert(Arc::new(pool));
-        self.names.pool_ids.insert(id, row);
+        self.names_mut().pool_ids.insert(id, row);
+        // A reservation of its own is taken from above from the beginning.
+        if let Some(parent) = parent {
+            self.charge_pool(parent, Need { cpu: cpu.reservation, memory: memory.reservation });
+        }
         row
     }
 
@@ -257,7 +277,7 @@ impl World {
             hosts: Vec::new(),
             root: 0,
         }));
-        self.names.cluster_ids.insert(id.clone(), row);
+        self.names_mut().cluster_ids.insert(id.clone(), row);
         let fixed = PoolAllocation { reservation: 0, limit: -1, expandable: false };
         let root = self.add_pool("Resources".into(), row, None, fixed, fixed);
         let mut hosts = Vec::with_capacity(cluster.hosts.len());
@@ -278,8 +298,9 @@ impl World {
         cluster_id: &ClusterId,
         host: &inventory::Host,
     ) -> Result<u32, BuildError> {
-        let counted = || HostId::new(format!("host-{}", 9 + self.hosts.len()));
-        let id = host.id.clone().unwrap_or_else(counted);
+        let counted = || (9 + self.hosts.len()..).map(|number| HostId::new(format!("host-{number}")));
+        let free = || counted().find(|id| !self.names.host_ids.contains_key(id)).expect("numbers don't end");
+        let id = host.id.clone().unwrap_or_else(free);
         let by = || format!("host `{}`", host.name);
         let datastores: BTreeSet<u32> =
             host.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
@@ -307,15 +328,19 @@ impl World {
             vms: BTreeSet::new(),
             gate: Gate::default(),
         }));
-        if self.names.host_ids.insert(id, row).is_some() || self.names.hosts.insert(host.name.clone(), row).is_some() {
+        if self.names_mut().host_ids.insert(id, row).is_some() || self.names_mut().hosts.insert(host.name.clone(), row).is_some() {
             return Err(BuildError::Twice { kind: "host", name: host.name.clone() });
         }
         Ok(row)
     }
 
     /// A folder for each namespace, and a pool in each cluster of its zones.
-    fn add_namespaces(&mut self, inventory: &Inventory) {
+    fn add_namespaces(&mut self, inventory: &Inventory) -> Result<(), BuildError> {
+        let zones: BTreeMap<Name, u32> = inventory.zones.iter().map(|zone| zone.name.clone()).zip(0..).collect();
         for namespace in &inventory.namespaces {
+            for zone in &namespace.zones {
+                find("zone", &zones, zone, || format!("namespace `{}`", namespace.name))?;
+            }
             self.add_folder(namespace.name.clone(), Some(self.vm_folder));
             let limit = |value: Option<i64>| PoolAllocation { limit: value.unwrap_or(-1), ..PoolAllocation::default() };
             let cpu = limit(namespace.cpu_limit.map(|limit| limit.0));
@@ -326,6 +351,7 @@ impl World {
                 self.add_pool(namespace.name.clone(), cluster, Some(root), cpu, memory);
             }
         }
+        Ok(())
     }
 
     /// The pools that a cluster has besides, parents before children as they stand.
@@ -356,82 +382,9 @@ impl World {
         self.child_folder(self.vm_folder, namespace)
     }
 
-    /// A VM that exists already: on its host, in its namespace's pool and folder, with its files on its datastore.
-    fn add_existing(&mut self, inventory: &Inventory, vm: &ExistingVm) -> Result<(), BuildError> {
-        let by = || format!("VM `{}`", vm.name);
-        let namespace = vm.name.split_once('/').map(|(namespace, _)| namespace);
-        let host = match &vm.host {
-            Some(name) => find("host", &self.names.hosts, name, by)?,
-            None => self.host_of_namespace(namespace).ok_or_else(|| BuildError::NoHost(vm.name.clone()))?,
-        };
-        let there = self.hosts.get(host).expect("it was just found").clone();
-        let root = self.clusters.get(there.cluster).map_or(0, |cluster| cluster.root);
-        let pool = namespace.and_then(|namespace| self.child_pool(root, namespace)).unwrap_or(root);
-        let folder = namespace.and_then(|namespace| self.namespace_folder(namespace)).unwrap_or(self.vm_folder);
-        let home = match vm.datastores.first() {
-            Some(name) => find("datastore", &self.names.datastores, name, by)?,
-            None => there.datastores.first().copied().unwrap_or(0),
-        };
-        let id = if vm.has_id { vm.properties.id.clone() } else { VmId::new(format!("vm-{}", self.vms.next_number())) };
-        let row = self.vms.reserve(&id).ok_or_else(|| BuildError::Twice { kind: "VM", name: id.as_str().into() })?;
-        let on = vm.properties.runtime.power_state == PowerState::PoweredOn;
-        self.enter_vm(row, self.existing(inventory, vm, id, [host, pool, folder, home]));
-        if on {
-            self.book(row, host);
-        }
-        self.guest_found(row);
-        self.reach(row);
-        Ok(())
-    }
-
-    fn host_of_namespace(&self, namespace: Option<&str>) -> Option<u32> {
-        let zones = self.namespaces.iter().find(|(name, _)| Some(&**name) == namespace).map(|(_, zones)| zones);
-        let fits = |host: &Host| {
-            let zone = self.clusters.get(host.cluster).map(|cluster| &cluster.zone);
-            zones.is_none_or(|zones| zone.is_some_and(|zone| zones.contains(zone)))
-        };
-        let usable = |host: &Host| host.takes_vms() && fits(host);
-        self.hosts.iter().find(|(_, host)| usable(host)).or_else(|| self.hosts.iter().next()).map(|(row, _)| row)
-    }
-
-    fn existing(&self, inventory: &Inventory, vm: &ExistingVm, id: VmId, [host, pool, folder, home]: [u32; 4]) -> Vm {
-        let mut seen = vm.properties.clone();
-        seen.id = id;
-        seen.name = vm.name.rsplit('/').next().unwrap_or_default().into();
-        let managed = vm.managed_by.clone().or_else(|| vm.name.contains('/').then(|| vm.name.clone()));
-        if let Some(config) = &mut seen.config {
-            config.name = seen.name.clone();
-            if let Some(owner) = &managed {
-                config.extra_config.entry(NAMESPACED_NAME.into()).or_insert_with(|| owner.clone());
-                config
-                    .managed_by
-                    .get_or_insert_with(|| ManagedBy { extension_key: "com.vmware.vcenter.wcp".into(), type_: "VirtualMachine".into() });
-            }
-        }
-        let guest_id = seen.config.as_ref().map(|config| config.guest_id.clone()).unwrap_or_default();
-        let profile = vm.guest_profile.as_ref().and_then(|name| inventory.guests.get(name));
-        let tools = seen.guest.as_ref().is_none_or(|guest| guest.tools_running_status.is_none()) || seen.tools_run();
-        let tags = seen.tags.clone();
-        Vm {
-            stated_files: !seen.layout_ex.file.is_empty(),
-            seen: Arc::new(seen),
-            given_name: Some(vm.name.clone()),
-            host,
-            pool,
-            folder,
-            home,
-            space: Vec::new(),
-            written: BTreeMap::new(),
-            boots: 1,
-            booked: None,
-            task: None,
-            guest: GuestLife::default(),
-            behaviour: Arc::new(Behaviour::new(profile, &guest_id, tools)),
-            customization: None,
-            addresses: BTreeMap::new(),
-            tags,
-            policies: Arc::new(Vec::new()),
-        }
+    /// The names and ids for writing; a fork that shares them keeps its own.
+    fn names_mut(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.names)
     }
 }
 

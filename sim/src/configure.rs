@@ -240,3 +240,149 @@ fn is_unwatched(key: &str) -> bool {
         || key == "vmprov.keepDisks"
         || (key.starts_with("vmservice.virtualmachine.") && key != "vmservice.virtualmachine.pause")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use serde_json::json;
+    use vmtwin_model::id::VmId;
+    use vmtwin_model::units::{MiB, VCpus};
+    use vmtwin_model::vsphere::spec::{Device, DeviceChange, DeviceOperation, OptionValue};
+    use vmtwin_model::vsphere::{Operation, Reply};
+
+    fn reconfigure(vm: &VmId, spec: ConfigSpec) -> Operation {
+        Operation::ReconfigVm { vm: vm.clone(), spec: Arc::new(spec) }
+    }
+
+    #[test]
+    fn a_deployed_vm_has_the_devices_of_image_and_spec_under_positive_keys() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(ConfigSpec { uuid: Some("bios".into()), instance_uuid: Some("instance".into()), ..spec("a") });
+        let seen = trial.vm(&vm).clone();
+        let config = seen.config.as_ref().expect("a configuration");
+        assert_eq!(
+            (&*config.uuid, &*config.instance_uuid, &*config.version, &*config.guest_id),
+            ("bios", "instance", "vmx-21", "ubuntu64Guest")
+        );
+        let keys: Vec<i32> = config.hardware.device.iter().map(|device| device.key).collect();
+        assert_eq!(keys, [100, 200, 201, 300, 400, 1000, 2000, 4000]);
+        let card = &config.hardware.device[7];
+        assert!(card.mac_address.as_deref().is_some_and(|mac| mac.starts_with("00:50:56:")), "{card:?}");
+        assert_eq!((card.controller_key, card.unit_number), (Some(100), Some(7)));
+        let disk = &config.hardware.device[6];
+        assert_eq!((disk.controller_key, disk.capacity_in_bytes), (Some(1000), Some(Bytes::from_gib(10))));
+        assert_eq!(disk.backing.as_ref().and_then(|backing| backing.file_name.as_deref()), Some("[ds] a/a.vmdk"));
+        let extent = seen.layout_ex.file.iter().find(|file| &*file.type_ == "diskExtent").expect("the disk's extent");
+        assert_eq!(extent.size, Bytes::from_gib(2), "a thin disk takes what was written");
+        assert_eq!(trial.ask(Operation::FindAllByUuid { uuid: "instance".into() }), Ok(Reply::Found(vec![vm])));
+    }
+
+    #[test]
+    fn a_name_or_instance_uuid_that_is_taken_is_refused() {
+        let mut trial = Trial::new(&inventory());
+        let with = |name: &str, uuid: &str| ConfigSpec { instance_uuid: Some(uuid.into()), ..spec(name) };
+        trial.deploy(with("a", "1"));
+        let operation = trial.deployment(with("a", "2"));
+        assert_eq!(trial.refused(operation).name, FaultName::DuplicateName);
+        let operation = trial.deployment(with("b", "1"));
+        assert_eq!(trial.refused(operation).text("invalidProperty"), Some("configSpec.instanceUuid"));
+        let (first, second) = (trial.deployment(with("c", "3")), trial.deployment(with("d", "3")));
+        let (first, second) = (trial.call(first), trial.call(second));
+        trial.run(Span::from_secs(60));
+        assert!(trial.answers[&first].1.result.is_ok() && trial.answers[&second].1.result.is_err(), "also if both are on their way");
+    }
+
+    #[test]
+    fn an_unknown_guest_id_is_refused_by_its_property() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let fault = trial.refused(reconfigure(&vm, ConfigSpec { guest_id: Some("bogus".into()), ..ConfigSpec::default() }));
+        assert_eq!((fault.name, fault.properties["invalidProperty"].as_str()), (FaultName::InvalidArgument, Some("configSpec.guestId")));
+        for known in ["otherGuest", "rhel9_64Guest", "otherGuest64"] {
+            trial.ask(reconfigure(&vm, ConfigSpec { guest_id: Some(known.into()), ..ConfigSpec::default() })).expect(known);
+        }
+    }
+
+    #[test]
+    fn values_merge_and_devices_come_change_and_go() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let card = |key: i32| Device::new(DeviceType::VirtualE1000, key);
+        let change = |operation, device| DeviceChange { operation: Some(operation), file_operation: None, device, profile: Vec::new() };
+        let disk = Device { capacity_in_bytes: Some(Bytes::from_gib(20)), ..Device::new(DeviceType::VirtualDisk, 2000) };
+        let changes =
+            vec![change(DeviceOperation::Remove, card(4000)), change(DeviceOperation::Add, card(-7)), change(DeviceOperation::Edit, disk)];
+        let spec = ConfigSpec {
+            num_cpus: Some(VCpus(4)),
+            memory_mb: Some(MiB(8192)),
+            cpu_allocation: Some(Allocation { reservation: Some(500), ..Allocation::default() }),
+            extra_config: vec![OptionValue::new("guestinfo.a", "1"), OptionValue::new(NAMESPACED_NAME, "")],
+            device_change: changes,
+            ..ConfigSpec::default()
+        };
+        trial.changes.clear();
+        trial.ask(reconfigure(&vm, spec)).expect("all of it is fine");
+        let config = trial.vm(&vm).config.clone().expect("a configuration");
+        assert_eq!((config.hardware.num_cpu, config.hardware.memory_mb), (VCpus(4), MiB(8192)));
+        assert_eq!((config.cpu_allocation.reservation, config.cpu_allocation.limit), (Some(500), Some(-1)));
+        assert_eq!(config.extra_config.keys().map(|key| &**key).collect::<Vec<_>>(), ["guestinfo.a"]);
+        let last = config.hardware.device.last().expect("devices");
+        assert_eq!((last.key, &last.type_), (4000, &DeviceType::VirtualE1000));
+        assert_eq!(trial.changes[0].1.changed, [Changed::Config, Changed::Task]);
+        assert!(trial.world.vm_named("shop/a").is_none() && trial.world.vm_named("a").is_some(), "the mark is gone");
+
+        let bad = ConfigSpec { device_change: vec![change(DeviceOperation::Edit, card(4711))], ..ConfigSpec::default() };
+        let fault = trial.refused(reconfigure(&vm, bad));
+        assert_eq!((fault.name, fault.properties["deviceIndex"].as_i64()), (FaultName::InvalidDeviceSpec, Some(0)));
+        let smaller = Device { capacity_in_bytes: Some(Bytes::from_gib(1)), ..Device::new(DeviceType::VirtualDisk, 2000) };
+        let bad = ConfigSpec { device_change: vec![change(DeviceOperation::Edit, smaller)], ..ConfigSpec::default() };
+        assert_eq!(trial.refused(reconfigure(&vm, bad)).name, FaultName::InvalidDeviceSpec);
+    }
+
+    #[test]
+    fn what_only_the_operator_writes_is_no_watched_change() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        trial.changes.clear();
+        let backup = vec![OptionValue::new("vmservice.virtualmachine.resource.yaml", "…")];
+        trial.ask(reconfigure(&vm, ConfigSpec { extra_config: backup, ..ConfigSpec::default() })).expect("it is fine");
+        assert_eq!(trial.changes[0].1.changed, [Changed::Task]);
+    }
+
+    #[test]
+    fn a_running_vm_keeps_its_size_and_must_have_what_it_reserves() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        let fault = trial.refused(reconfigure(&vm, ConfigSpec { num_cpus: Some(VCpus(8)), ..ConfigSpec::default() }));
+        assert_eq!(fault.name.as_str(), "CpuHotPlugNotSupported");
+        let reserve = |mhz| {
+            let cpu_allocation = Some(Allocation { reservation: Some(mhz), ..Allocation::default() });
+            ConfigSpec { cpu_allocation, ..ConfigSpec::default() }
+        };
+        trial.ask(reconfigure(&vm, reserve(80_000))).expect("the host has it");
+        let fault = trial.refused(reconfigure(&vm, reserve(81_000)));
+        assert_eq!((fault.name, fault.properties["unreserved"].as_i64()), (FaultName::InsufficientHostCpuCapacityFault, Some(536)));
+        assert_eq!(trial.world.hosts().map(|host| host.reserved.cpu).collect::<Vec<_>>(), [80_000, 0]);
+    }
+
+    #[test]
+    fn tags_are_attached_by_a_spec() {
+        let mut trial = Trial::new(&inventory());
+        let mut with = spec("a");
+        with.rest.insert("tagSpecs".to_owned(), json!([{"operation": "add", "id": {"nameId": {"tag": "app:web", "category": "shop"}}}]));
+        let vm = trial.deploy(with);
+        assert_eq!(trial.vm(&vm).tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["app:web"]);
+    }
+
+    #[test]
+    fn an_upgrade_needs_a_vm_that_is_off_and_older() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let upgrade = |version: &str| Operation::UpgradeVm { vm: vm.clone(), version: version.into() };
+        assert_eq!(trial.refused(upgrade("vmx-21")).name, FaultName::AlreadyUpgraded);
+        assert_eq!(trial.refused(upgrade("vmx-99")).name, FaultName::NotSupported);
+        trial.ask(upgrade("vmx-22")).expect("it is newer");
+        assert_eq!(trial.vm(&vm).config.as_ref().map(|config| &*config.version), Some("vmx-22"));
+    }
+}

@@ -1,5 +1,7 @@
 //! Datastores and storage policies: how much room there is, and which of them a policy allows.
 
+use std::collections::BTreeSet;
+
 use vmtwin_model::id::DatastoreId;
 use vmtwin_model::units::Bytes;
 use vmtwin_model::vsphere::Fault;
@@ -67,9 +69,8 @@ impl World {
         self.policies.iter().find(|policy| *policy.id == *id)
     }
 
-    /// The datastore on which so many bytes go, among those that a policy allows and that the hosts all see: the one with
-    /// most room relative to its capacity afterwards, then most free space, then the first by name.
-    pub(crate) fn choose_datastore(&self, policy: Option<&str>, bytes: i64, hosts: &[u32]) -> Result<u32, Fault> {
+    /// The datastores that a policy allows, that can be reached and aren't in maintenance, and that have room for so many bytes.
+    pub(crate) fn roomy(&self, policy: Option<&str>, bytes: i64) -> Result<BTreeSet<u32>, Fault> {
         let allowed: Vec<u32> = match policy {
             None => self.datastores.iter().map(|(row, _)| row).collect(),
             Some(id) => match self.policy(id) {
@@ -77,18 +78,29 @@ impl World {
                 None => return Err(refusals::invalid_argument("profile")),
             },
         };
-        let mut best: Option<(i128, i64, Name, u32)> = None;
-        for row in allowed {
+        let fits = |row: &u32| {
+            let usable = self.datastores.get(*row).is_some_and(|ds| ds.accessible && !ds.maintenance);
+            usable && self.free_on(*row) >= bytes
+        };
+        Ok(allowed.into_iter().filter(fits).collect())
+    }
+
+    /// The datastore on which so many bytes go, among roomy ones that the hosts all see: the one with most room relative to its
+    /// capacity afterwards, then most free space, then the first by name.
+    pub(crate) fn choose_datastore(&self, roomy: &BTreeSet<u32>, bytes: i64, hosts: &[u32]) -> Result<u32, Fault> {
+        let mut best: Option<(i128, i64, &Name, u32)> = None;
+        for row in roomy.iter().copied() {
             let Some(ds) = self.datastores.get(row) else { continue };
             let seen = hosts.iter().all(|host| self.hosts.get(*host).is_some_and(|host| host.datastores.contains(&row)));
-            let left = self.free_on(row) - bytes;
-            if !seen || !ds.accessible || ds.maintenance || left < 0 {
+            if !seen {
                 continue;
             }
-            let share = i128::from(left) * 1_000_000 / i128::from(ds.capacity.0.max(1));
-            let better = best.as_ref().is_none_or(|(s, l, name, _)| (share, left, name) > (*s, *l, &ds.name));
-            if better {
-                best = Some((share, left, ds.name.clone(), row));
+            let left = self.free_on(row) - bytes;
+            let capacity = self.datastores.get(self.space_row(row)).map_or(1, |ds| ds.capacity.0.max(1));
+            let share = i128::from(left) * 1_000_000 / i128::from(capacity);
+            // Of two that are alike the first by name is the better one.
+            if best.is_none_or(|(there, room, name, _)| (share, left, name) > (there, room, &ds.name)) {
+                best = Some((share, left, &ds.name, row));
             }
         }
         best.map(|(.., row)| row).ok_or_else(|| {

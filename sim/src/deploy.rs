@@ -36,6 +36,13 @@ pub(crate) struct Site {
     bytes: i64,
 }
 
+#[cfg(test)]
+impl Site {
+    pub(crate) fn bytes(&self) -> i64 {
+        self.bytes
+    }
+}
+
 /// What a call that makes a VM asks for, the two ways of asking brought together.
 struct Wanted<'a> {
     name: Arc<str>,
@@ -121,12 +128,13 @@ impl World {
         let thin = wanted.policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
         let disks = wanted.image.map_or(&[][..], |image| &image.item.disks);
         let bytes =
-            disks.iter().map(|disk| if thin { disk.size.0 } else { disk.capacity.0 }).sum::<i64>() + devices::new_bytes(wanted.spec);
+            disks.iter().map(|disk| if thin { disk.size.0 } else { disk.capacity.0 }).sum::<i64>() + devices::new_bytes(wanted.spec, thin);
         let path = wanted.spec.files.as_ref().and_then(|files| files.vm_path_name.as_deref());
         let named = match wanted.datastore {
             Some(id) => Some(*self.names.datastore_ids.get(id).ok_or_else(|| refusals::not_found(DatastoreId::TYPE, id.as_str()))?),
             None => path.filter(|path| path.starts_with('[')).and_then(|path| self.datastore_of_path(path)),
         };
+        let roomy = self.roomy(wanted.policy, bytes)?;
         let host = match wanted.host {
             Some(id) => {
                 let row = *self.names.host_ids.get(id).ok_or_else(|| refusals::not_found(HostId::TYPE, id.as_str()))?;
@@ -135,22 +143,22 @@ impl World {
                     _ => row,
                 }
             }
-            None => {
-                let wish =
-                    Wish { label: &wanted.name, ..Wish::of_size(Size { cpus: VCpus(1), memory: MiB(0), ..Size::of(&Config::default()) }) };
-                self.least_busy_host(cluster, &wish, |host| match named {
+            None => self
+                .least_busy_host(cluster, |host| match named {
                     Some(datastore) => self.hosts.get(host).is_some_and(|host| host.datastores.contains(&datastore)),
-                    None => self.choose_datastore(wanted.policy, bytes, &[host]).is_ok(),
+                    None => self.hosts.get(host).is_some_and(|host| host.datastores.iter().any(|ds| roomy.contains(ds))),
                 })
-                .ok_or_else(|| match self.choose_datastore(wanted.policy, bytes, &[]) {
+                .ok_or_else(|| match self.choose_datastore(&roomy, bytes, &[]) {
                     Err(fault) if named.is_none() => fault,
-                    _ => self.no_compatible_host(cluster, &wish, &Besides::default()),
-                })?
-            }
+                    _ => {
+                        let wish = Wish { label: &wanted.name, ..Wish::of_size(Size::of(&Config::default())) };
+                        self.no_compatible_host(cluster, &wish, &Besides::default())
+                    }
+                })?,
         };
         let datastore = match named {
             Some(datastore) => datastore,
-            None => self.choose_datastore(wanted.policy, bytes, &[host])?,
+            None => self.choose_datastore(&roomy, bytes, &[host])?,
         };
         Ok(Some(Site { host, datastore, pool, folder, bytes }))
     }
@@ -213,7 +221,12 @@ impl World {
             ..Config::default()
         };
         let datastore = self.datastores.get(site.datastore);
-        let folder = format!("[{}] {}", datastore.map_or("", |ds| &ds.name), wanted.name);
+        let path = wanted.spec.files.as_ref().and_then(|files| files.vm_path_name.as_deref());
+        let given = path.filter(|path| path.starts_with('[') && path.ends_with(".vmx")).and_then(|path| path.rsplit_once('/'));
+        let folder = match given {
+            Some((folder, _)) => folder.to_owned(),
+            None => format!("[{}] {}", datastore.map_or("", |ds| &ds.name), wanted.name),
+        };
         config.files.vm_path_name = Some(format!("{folder}/{}.vmx", wanted.name).into());
         configure::apply_values(&mut config, wanted.spec);
         config.name.clone_from(&wanted.name);

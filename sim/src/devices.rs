@@ -39,10 +39,11 @@ pub(crate) fn basic() -> Vec<Device> {
     ]
 }
 
-/// What the new disks of a spec take at once: thick ones their capacity.
-pub(crate) fn new_bytes(spec: &ConfigSpec) -> i64 {
+/// What the new disks of a spec take at once: thick ones their capacity. A disk that doesn't say is as its policy has it.
+pub(crate) fn new_bytes(spec: &ConfigSpec, thin: bool) -> i64 {
     let new = spec.device_change.iter().filter(|change| is_new(change) && change.device.type_ == DeviceType::VirtualDisk);
-    let thick = new.filter(|change| change.device.backing.as_ref().is_none_or(|backing| backing.thin_provisioned != Some(true)));
+    let says = |device: &Device| device.backing.as_ref().and_then(|backing| backing.thin_provisioned);
+    let thick = new.filter(|change| !says(&change.device).unwrap_or(thin));
     thick.filter_map(|change| change.device.capacity_in_bytes).map(|bytes| bytes.0).sum()
 }
 
@@ -230,7 +231,7 @@ impl Bench<'_> {
             let Some(capacity) = device.capacity_in_bytes.filter(|bytes| bytes.0 > 0) else {
                 return Err(refusals::invalid_device(index, "capacityInBytes"));
             };
-            let thin = device.backing.as_ref().and_then(|backing| backing.thin_provisioned).unwrap_or(false);
+            let thin = device.backing.as_ref().and_then(|backing| backing.thin_provisioned).unwrap_or(self.thin);
             let made = self.disk_backing(device.key, config, thin);
             let given = device.backing.take().unwrap_or_default();
             let named = given.file_name.filter(|name| name.ends_with(".vmdk"));

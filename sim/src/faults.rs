@@ -31,7 +31,7 @@ impl Rule {
 impl World {
     /// Whether some fault rule in force may still end or miss: what `settle` waits for.
     #[must_use]
-    pub fn has_passing_faults(&self) -> bool {
+    pub fn faults_may_end(&self) -> bool {
         self.rules.iter().any(|rule| {
             let limited = rule.rule.times.is_some() || rule.rule.lasts.is_some() || rule.rule.skip > rule.matched;
             !rule.is_over(self.now) && (limited || rule.rule.probability < 1_000_000)

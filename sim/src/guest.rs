@@ -333,7 +333,20 @@ impl World {
     /// Brings the guest of a VM that was there from the start into the state that its properties tell.
     pub(crate) fn guest_found(&mut self, vm: u32) {
         let Some(row) = self.vms.get_mut(vm) else { return };
-        row.guest.phase = if row.power() == PowerState::PoweredOn { Phase::Up } else { Phase::Down };
+        let on = row.power() == PowerState::PoweredOn;
+        row.guest.phase = if on { Phase::Up } else { Phase::Down };
+        if on && row.seen.tools_run() && row.seen.guest_heartbeat_status == Heartbeat::Gray {
+            Arc::make_mut(&mut row.seen).guest_heartbeat_status = Heartbeat::Green;
+        }
+        let guest = row.seen.guest.clone().unwrap_or_default();
+        for nic in &guest.net {
+            for address in &nic.ip_config.ip_address {
+                self.take_address(Some(&nic.mac_address), &address.ip_address);
+            }
+        }
+        if let Some(address) = &guest.ip_address {
+            self.take_address(None, address);
+        }
     }
 }
 
@@ -349,4 +362,165 @@ enum Silence {
 /// What of the guest's report stands in `summary.guest`, which is watched.
 fn summary(guest: &Guest) -> (Option<&ToolsRunningStatus>, Option<&Arc<str>>, Option<&Arc<str>>) {
     (guest.tools_running_status.as_ref(), guest.host_name.as_ref(), guest.ip_address.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use std::collections::BTreeMap;
+    use vmtwin_model::id::VmId;
+    use vmtwin_model::vsphere::action::VmAction;
+    use vmtwin_model::vsphere::inventory::GuestProfile;
+    use vmtwin_model::vsphere::{Action, FaultName, Inventory, Operation};
+
+    fn fixed(seconds: i64) -> Timing {
+        Timing::Fixed(Span::from_secs(seconds))
+    }
+
+    /// Guests that boot in 20 s, run tools 5 s later, know their address 3 s after that, and shut down in 10 s.
+    fn with_guest(shutdown: Patience) -> Inventory {
+        let mut inventory = inventory();
+        let profile = GuestProfile {
+            boot: Some(fixed(20)),
+            tools_start: Some(fixed(5)),
+            dhcp: Some(fixed(3)),
+            shutdown: Some(shutdown),
+            standby: Some(shutdown),
+            customization: Some(fixed(30)),
+        };
+        inventory.guests = BTreeMap::from([("fast".into(), profile)]);
+        inventory.images[0].guest = Some("fast".into());
+        inventory
+    }
+
+    fn act(trial: &mut Trial, action: VmAction) {
+        trial.act(&Action::Vm("shop/a".into(), action)).expect("it can happen");
+    }
+
+    fn address(trial: &Trial, vm: &VmId) -> Option<Arc<str>> {
+        trial.vm(vm).guest.as_ref().and_then(|guest| guest.ip_address.clone())
+    }
+
+    #[test]
+    fn a_guest_boots_then_runs_tools_then_has_an_address() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.running("a");
+        trial.run(Span::from_secs(24));
+        assert!(!trial.vm(&vm).tools_run());
+        trial.run(Span::from_secs(1));
+        assert!(trial.vm(&vm).tools_run());
+        assert_eq!((trial.vm(&vm).guest_heartbeat_status, address(&trial, &vm)), (Heartbeat::Green, None));
+        trial.run(Span::from_secs(3));
+        assert_eq!(address(&trial, &vm).as_deref(), Some("192.168.0.2"));
+        let guest = trial.vm(&vm).guest.clone().expect("a report");
+        assert_eq!((&*guest.net[0].network, guest.net[0].device_config_id), ("workload", 4000));
+        assert_eq!(guest.host_name.as_deref(), Some("a"));
+        assert_eq!(trial.messages(), ["guest booted", "VM Tools run", "guest has address 192.168.0.2"]);
+        assert_eq!(trial.world.next_event(), None, "a guest at rest asks for nothing");
+    }
+
+    #[test]
+    fn shutdown_is_only_asked_for_and_done_by_the_guest_later() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.running("a");
+        let fault = trial.refused(Operation::ShutdownGuest { vm: vm.clone() });
+        assert_eq!(fault.name, FaultName::ToolsUnavailable);
+        trial.run(Span::from_secs(30));
+        trial.ask(Operation::ShutdownGuest { vm: vm.clone() }).expect("tools run");
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOn);
+        trial.run(Span::from_secs(10));
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOff);
+        assert!(!trial.vm(&vm).tools_run());
+        let (_, change) = trial.changes.last().expect("a change");
+        assert_eq!(change.changed, [Changed::Guest, Changed::Heartbeat, Changed::PowerState], "all of an instant in one change");
+        assert!(trial.happened.iter().any(|happening| happening.source == Source::Guest));
+    }
+
+    #[test]
+    fn a_guest_that_never_shuts_down_stays_on_with_tools() {
+        let mut trial = Trial::new(&with_guest(Patience::Never));
+        let vm = trial.running("a");
+        trial.run(Span::from_secs(30));
+        trial.ask(Operation::ShutdownGuest { vm: vm.clone() }).expect("tools run");
+        trial.run(Span::from_mins(60));
+        assert!(trial.vm(&vm).tools_run());
+        trial.ask(Operation::PowerOffVm { vm: vm.clone() }).expect("the hard way works");
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOff);
+    }
+
+    #[test]
+    fn standby_suspends_and_reboot_stays_on() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.running("a");
+        trial.run(Span::from_secs(30));
+        let booted = trial.vm(&vm).runtime.boot_time;
+        trial.ask(Operation::RebootGuest { vm: vm.clone() }).expect("tools run");
+        trial.run(Span::from_secs(10));
+        assert!(!trial.vm(&vm).tools_run() && trial.vm(&vm).runtime.power_state == PowerState::PoweredOn);
+        trial.run(Span::from_secs(28));
+        assert!(trial.vm(&vm).tools_run() && trial.vm(&vm).runtime.boot_time == booted);
+        trial.ask(Operation::StandbyGuest { vm: vm.clone() }).expect("tools run");
+        trial.run(Span::from_secs(10));
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::Suspended);
+    }
+
+    #[test]
+    fn a_power_off_ends_the_timers_of_the_guest() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.running("a");
+        trial.run(Span::from_secs(10));
+        act(&mut trial, VmAction::PowerOff);
+        trial.run(Span::from_mins(5));
+        assert!(!trial.vm(&vm).tools_run());
+        assert_eq!(trial.messages(), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_hung_guest_beats_no_more_and_hears_nothing() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.running("a");
+        trial.run(Span::from_secs(30));
+        act(&mut trial, VmAction::GuestHang);
+        trial.run(Span::from_secs(30));
+        assert_eq!(trial.vm(&vm).guest_heartbeat_status, Heartbeat::Red);
+        trial.ask(Operation::ShutdownGuest { vm: vm.clone() }).expect("vCenter can't know");
+        trial.run(Span::from_mins(10));
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOn);
+        act(&mut trial, VmAction::Reset);
+        trial.run(Span::from_secs(30));
+        assert_eq!(trial.vm(&vm).guest_heartbeat_status, Heartbeat::Green);
+    }
+
+    #[test]
+    fn a_customization_waits_for_the_next_boot_and_then_takes_another() {
+        let mut trial = Trial::new(&with_guest(Patience::After(fixed(10))));
+        let vm = trial.deploy(spec("a"));
+        let customization = serde_json::json!({
+            "identity": {"_typeName": "CustomizationLinuxPrep", "hostName": {"name": "web"}},
+            "nicSettingMap": [{"adapter": {"ip": {"_typeName": "CustomizationFixedIp", "ipAddress": "10.9.8.7"}, "subnetMask": "255.255.0.0"}}]
+        });
+        trial.ask(Operation::CustomizeVm { vm: vm.clone(), spec: Arc::new(customization.clone()) }).expect("it is off");
+        let fault = trial.refused(Operation::CustomizeVm { vm: vm.clone(), spec: Arc::new(customization) });
+        assert_eq!(fault.name, FaultName::CustomizationPending);
+        trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }).expect("it is switched on");
+        trial.run(Span::from_secs(20 + 30 + 20 + 5 + 3));
+        let guest = trial.vm(&vm).guest.clone().expect("a report");
+        assert_eq!(guest.customization_info.map(|info| info.customization_status.to_string()).as_deref(), Some("TOOLSDEPLOYPKG_SUCCEEDED"));
+        assert_eq!((guest.host_name.as_deref(), guest.ip_address.as_deref()), (Some("web"), Some("10.9.8.7")));
+        assert_eq!(guest.net[0].ip_config.ip_address[0].prefix_length, 16);
+    }
+
+    #[test]
+    fn without_a_word_on_dhcp_the_address_waits_for_the_poll_of_tools() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        while !trial.vm(&vm).tools_run() {
+            trial.run(Span::from_secs(1));
+        }
+        trial.run(Span::from_secs(2));
+        assert_eq!(address(&trial, &vm), None);
+        trial.run(Span::from_secs(32));
+        assert!(address(&trial, &vm).is_some());
+    }
 }

@@ -5,14 +5,13 @@
 //! make nothing happen here.
 
 use vmtwin_model::time::Span;
-use vmtwin_model::vsphere::Changed;
 use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
 use crate::capacity::{Need, Size};
-use crate::placement::Besides;
+use crate::placement::{Besides, Wish};
 use crate::{World, refusals};
 
 /// The CPU that admission control counts for a VM without a reservation.
@@ -102,7 +101,7 @@ impl World {
             return;
         }
         let Some(row) = self.vms.get(vm).filter(|row| row.host == from && row.power() == PowerState::PoweredOn) else { return };
-        let wish = self.wish_of(vm, row);
+        let wish = Wish { failover: true, ..self.wish_of(vm, row) };
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         let Some((_, host)) = self.best_host(cluster, &wish, &Besides::default()) else {
             self.tell_vm(vm, "HA finds no host to restart the VM on");
@@ -134,7 +133,7 @@ impl World {
         }
     }
 
-    /// A failed host is back: what was on it and wasn't restarted is off.
+    /// A failed host is back, at once: what was on it and wasn't restarted is off.
     pub(crate) fn recover_host(&mut self, row: u32) {
         let Some(host) = self.hosts.get_mut(row) else { return };
         if host.alive {
@@ -152,7 +151,6 @@ impl World {
                 self.switch_off(vm);
             }
             self.reach(vm);
-            self.touch(vm, Changed::Connection);
         }
     }
 }
@@ -167,4 +165,91 @@ fn priority(word: Option<&str>) -> Option<u8> {
         Some("lowest") => 4,
         _ => 2,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory};
+    use vmtwin_model::vsphere::action::{Fate, HostAction};
+    use vmtwin_model::vsphere::vm::ConnectionState;
+    use vmtwin_model::vsphere::{Action, FaultName, Operation};
+
+    fn host(name: &str, action: HostAction) -> Action {
+        Action::Host(name.into(), action)
+    }
+
+    #[test]
+    fn without_ha_vms_wait_for_their_host_and_are_off_when_it_is_back() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        trial.act(&host("esx-0", HostAction::Fate(Fate::Fail))).expect("it was up");
+        assert_eq!(trial.vm(&vm).runtime.connection_state, ConnectionState::Connected, "nobody knows yet");
+        trial.run(Span::from_secs(60));
+        let runtime = &trial.vm(&vm).runtime;
+        assert_eq!((runtime.connection_state, runtime.power_state), (ConnectionState::Disconnected, PowerState::PoweredOn));
+        assert_eq!(trial.refused(Operation::PowerOffVm { vm: vm.clone() }).name, FaultName::HostNotConnected);
+        trial.act(&host("esx-0", HostAction::Fate(Fate::Recover))).expect("it was down");
+        let runtime = &trial.vm(&vm).runtime;
+        assert_eq!((runtime.connection_state, runtime.power_state), (ConnectionState::Connected, PowerState::PoweredOff));
+        assert!(trial.act(&host("esx-0", HostAction::Fate(Fate::Recover))).is_err());
+    }
+
+    #[test]
+    fn ha_starts_vms_again_on_another_host() {
+        let mut inventory = inventory();
+        inventory.zones[0].clusters[0].ha.enabled = true;
+        let mut trial = Trial::new(&inventory);
+        let vm = trial.running("a");
+        assert_eq!(trial.vm(&vm).location.host_name.as_deref(), Some("esx-0"));
+        trial.act(&host("esx-0", HostAction::Fate(Fate::Fail))).expect("it was up");
+        trial.run(Span::from_secs(40));
+        let seen = trial.vm(&vm);
+        assert_eq!(seen.location.host_name.as_deref(), Some("esx-1"));
+        assert_eq!((seen.runtime.connection_state, seen.runtime.power_state), (ConnectionState::Connected, PowerState::PoweredOn));
+    }
+
+    #[test]
+    fn admission_control_keeps_a_share_free() {
+        let mut inventory = inventory();
+        let cluster = &mut inventory.zones[0].clusters[0];
+        cluster.ha.enabled = true;
+        cluster.ha.admission_control = AdmissionControl::Percentage { host_failures: 1, cpu: None, memory: Some(9_999) };
+        let mut trial = Trial::new(&inventory);
+        let vm = trial.deploy(crate::trial::spec("a"));
+        let fault = trial.refused(Operation::PowerOnVm { vm, host: None });
+        assert_eq!(fault.name, FaultName::InsufficientFailoverResourcesFault);
+    }
+
+    #[test]
+    fn an_evacuation_moves_running_vms_and_then_the_host_is_in_maintenance() {
+        let mut trial = Trial::new(&inventory());
+        let (a, b) = (trial.running("a"), trial.running("b"));
+        trial.act(&host("esx-0", HostAction::EnterMaintenance)).expect("it is connected");
+        assert_eq!(trial.value("HostSystem", "esx-0")["runtime"]["inMaintenanceMode"], false);
+        trial.run(Span::from_mins(2));
+        for vm in [&a, &b] {
+            let seen = trial.vm(vm);
+            assert_eq!((seen.location.host_name.as_deref(), seen.runtime.power_state), (Some("esx-1"), PowerState::PoweredOn));
+        }
+        assert_eq!(trial.value("HostSystem", "esx-0")["runtime"]["inMaintenanceMode"], true);
+        assert_eq!(trial.world.next_pending(), None);
+        trial.act(&host("esx-0", HostAction::ExitMaintenance)).expect("it is in maintenance");
+        assert_eq!(trial.value("HostSystem", "esx-0")["runtime"]["inMaintenanceMode"], false);
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_emptied_waits_without_keeping_anyone_from_settling() {
+        let mut inventory = inventory();
+        inventory.zones[0].clusters[0].hosts.truncate(1);
+        let mut trial = Trial::new(&inventory);
+        let vm = trial.running("a");
+        trial.run(Span::from_mins(10));
+        trial.act(&host("esx-0", HostAction::EnterMaintenance)).expect("it is connected");
+        trial.run(Span::from_mins(10));
+        assert_eq!((trial.world.next_pending(), trial.world.next_event().is_some()), (None, true));
+        trial.ask(Operation::PowerOffVm { vm }).expect("it is switched off");
+        trial.run(Span::from_mins(2));
+        assert_eq!(trial.value("HostSystem", "esx-0")["runtime"]["inMaintenanceMode"], true);
+    }
 }

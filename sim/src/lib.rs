@@ -5,6 +5,8 @@
 
 mod actions;
 mod agenda;
+#[cfg(test)]
+mod books;
 mod build;
 mod call;
 mod capacity;
@@ -15,6 +17,7 @@ mod datastore;
 mod deploy;
 mod devices;
 mod drs;
+mod existing;
 mod faults;
 mod files;
 mod guest;
@@ -30,6 +33,9 @@ mod power;
 mod refusals;
 mod shards;
 mod task;
+mod topology;
+#[cfg(test)]
+mod trial;
 mod views;
 mod vm;
 
@@ -42,7 +48,7 @@ use vmtwin_model::kube::api::{Request, User};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::table::Table;
 use vmtwin_model::time::Timestamp;
-use vmtwin_model::vsphere::inventory::Name;
+use vmtwin_model::vsphere::inventory::{KeyProvider, Name};
 use vmtwin_model::vsphere::vm::Task;
 use vmtwin_model::vsphere::{Answer, Change, Changed};
 
@@ -50,6 +56,7 @@ pub use actions::ActionError;
 use agenda::{Agenda, Entry};
 pub use build::BuildError;
 use call::Call;
+pub use capacity::Need;
 pub use cluster::Cluster;
 pub use datastore::Datastore;
 use datastore::Policy;
@@ -62,7 +69,7 @@ pub use network::Network;
 pub use pool::{Folder, Pool};
 use shards::Shards;
 use task::Tasks;
-pub use views::Topology;
+pub use topology::Topology;
 use vm::Vms;
 
 /// What a twin is told besides its infrastructure.
@@ -197,7 +204,8 @@ pub struct World {
     policies: Arc<Vec<Policy>>,
     images: Arc<Vec<Image>>,
     namespaces: Arc<Vec<(Name, Vec<Name>)>>,
-    names: Names,
+    names: Arc<Names>,
+    key_providers: Arc<Vec<KeyProvider>>,
     rules: Vec<Rule>,
     vms: Vms,
     tasks: Tasks,

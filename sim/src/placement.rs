@@ -20,7 +20,7 @@ use vmtwin_model::vsphere::{Fault, FaultName, Reply};
 use crate::capacity::{Need, Size};
 use crate::host::Host;
 use crate::vm::{NAMESPACED_NAME, Vm};
-use crate::{World, configure, deploy, refusals};
+use crate::{World, configure, deploy, devices, refusals};
 
 /// What is looked for: a place for a VM of this size.
 #[derive(Clone, Debug)]
@@ -34,11 +34,13 @@ pub(crate) struct Wish<'a> {
     pub(crate) policies: Vec<Policy>,
     /// Whether a required policy rules a host out, or weighs only.
     pub(crate) creating: bool,
+    /// Whether HA looks for it: it alone may use dedicated failover hosts.
+    pub(crate) failover: bool,
 }
 
 impl Wish<'_> {
     pub(crate) fn of_size(size: Size) -> Self {
-        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false }
+        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false, failover: false }
     }
 }
 
@@ -106,6 +108,7 @@ impl World {
         if let Some(cluster) = self.clusters.get(host.cluster) {
             if let AdmissionControl::FailoverHosts(names) = &cluster.ha.admission_control
                 && cluster.ha.enabled
+                && !wish.failover
                 && names.contains(&host.name)
             {
                 return Err(refusals::invalid_state("The host is a dedicated failover host."));
@@ -155,7 +158,8 @@ impl World {
         if policy.apart { !there } else { there || !any }
     }
 
-    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides) -> Score {
+    /// `failover`: whether HA's admission control would let the VM be switched on in the host's cluster.
+    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score {
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(_, demand)| *demand);
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
         let demand = host.demand + besides + wish.size.demand(host.clock) - own.map_or_else(Need::default, |own| own.demand);
@@ -169,7 +173,7 @@ impl World {
             points += 1;
         }
         Score {
-            failover: self.admit_failover(host.cluster, &wish.size).is_ok(),
+            failover,
             kept: std::cmp::Reverse(points),
             headroom: cpu.min(memory),
             memory,
@@ -181,26 +185,32 @@ impl World {
 
     /// The best host of a cluster for a VM, with its score.
     pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score, u32)> {
-        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
-        let fit = hosts.filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
-        fit.map(|(row, host)| (self.score(host, row, wish, besides), row)).max()
+        let failover = self.admit_failover(cluster, &wish.size).is_ok();
+        let fit = self.hosts_of(cluster).filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
+        fit.map(|(row, host)| (self.score(host, row, wish, besides, failover), row)).max()
     }
 
     /// The host with least to do that a powered-off VM can be registered on.
-    pub(crate) fn least_busy_host(&self, cluster: u32, wish: &Wish<'_>, sees: impl Fn(u32) -> bool) -> Option<u32> {
-        let hosts = self.clusters.get(cluster)?.hosts.iter().filter_map(|row| Some((*row, self.hosts.get(*row)?)));
-        let fit = hosts.filter(|(row, host)| host.takes_vms() && sees(*row));
-        fit.map(|(row, host)| (std::cmp::Reverse(host.gate.load()), self.score(host, row, wish, &Besides::default()), row))
-            .max()
-            .map(|(.., row)| row)
+    pub(crate) fn least_busy_host(&self, cluster: u32, sees: impl Fn(u32) -> bool) -> Option<u32> {
+        let wish = Wish::of_size(Size::of(&Config::default()));
+        let fit = self.hosts_of(cluster).filter(|(row, host)| host.takes_vms() && sees(*row));
+        let least = fit.map(|(row, host)| {
+            let load = std::cmp::Reverse(host.gate.load());
+            (load, self.score(host, row, &wish, &Besides::default(), true), row)
+        });
+        least.max().map(|(.., row)| row)
+    }
+
+    fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
+        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
+        hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?)))
     }
 
     /// Why no host of a cluster takes a VM: one reason for each.
     pub(crate) fn no_compatible_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Fault {
-        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
         let mut ids = Vec::new();
         let mut errors = Vec::new();
-        for (row, host) in hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?))) {
+        for (row, host) in self.hosts_of(cluster) {
             if let Err(fault) = self.host_says(host, row, wish, besides) {
                 ids.push(Value::from(host.id.as_str()));
                 let text = format!("{}: {}", host.name, fault.localized_message);
@@ -246,6 +256,7 @@ impl World {
             vm: Some(vm),
             policies: self.read_policies(&row.policies, Some(vm), &Besides::default()),
             creating: false,
+            failover: false,
         }
     }
 
@@ -341,9 +352,11 @@ impl World {
             vm: None,
             policies: self.read_policies(&deploy::policies_of(spec), None, besides),
             creating: true,
+            failover: false,
         };
         let policy = deploy::policy_of(spec);
-        let bytes = disk_bytes(spec);
+        let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
+        let bytes = devices::new_bytes(spec, thin);
         let mut best: Option<(Score, u32, u32, u32)> = None;
         let mut reasons = Vec::new();
         for (pool, cluster) in pools {
@@ -362,7 +375,8 @@ impl World {
         let Some((_, pool, cluster, host)) = best else { return Err(merged(wish.label, &reasons)) };
         let datastores = if asked.1 {
             let hosts: Vec<u32> = if asked.0 { vec![host] } else { self.clusters.get(cluster).map_or_else(Vec::new, |c| c.hosts.clone()) };
-            let datastore = self.choose_datastore(policy, bytes + besides.space.values().sum::<i64>(), &hosts)?;
+            let bytes_so_far = bytes + besides.space.values().sum::<i64>();
+            let datastore = self.choose_datastore(&self.roomy(policy, bytes_so_far)?, bytes_so_far, &hosts)?;
             *besides.space.entry(datastore).or_default() += bytes;
             self.recommended(datastore, spec)
         } else {
@@ -399,11 +413,6 @@ fn size_of(spec: &ConfigSpec) -> Size {
     Size::of(&config)
 }
 
-/// What a spec's disks take at once.
-fn disk_bytes(spec: &ConfigSpec) -> i64 {
-    crate::devices::new_bytes(spec)
-}
-
 /// A tag reference as `category/name`.
 fn tag_key(tag: &Value) -> Option<Arc<str>> {
     if let Some(name) = tag.as_str() {
@@ -434,4 +443,183 @@ fn merged(label: &str, reasons: &[Fault]) -> Fault {
     let plain = reasons.iter().filter(|fault| fault.name != FaultName::NoCompatibleHost);
     errors.extend(plain.map(|fault| json!({"fault": {"_typeName": fault.name.as_str()}, "localizedMessage": &*fault.localized_message})));
     Fault::new(FaultName::NoCompatibleHost, format!("No host is compatible with {label}.")).with("host", list("host")).with("error", errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::id::VmId;
+    use vmtwin_model::vsphere::action::HostAction;
+    use vmtwin_model::vsphere::inventory::{PoolAllocation, ResourcePool, Rule};
+    use vmtwin_model::vsphere::{Action, Operation};
+
+    fn host_of(trial: &Trial, vm: &VmId) -> String {
+        trial.vm(vm).location.host_name.as_deref().unwrap_or_default().to_owned()
+    }
+
+    fn reserving(name: &str, cpu: i64, memory: i64) -> ConfigSpec {
+        let allocation = |reservation| Some(Allocation { reservation: Some(reservation), ..Allocation::default() });
+        ConfigSpec {
+            cpu_allocation: allocation(cpu),
+            memory_allocation: allocation(memory),
+            memory_mb: Some(MiB(memory.max(4096))),
+            ..spec(name)
+        }
+    }
+
+    fn power_on(vm: &VmId) -> Operation {
+        Operation::PowerOnVm { vm: vm.clone(), host: None }
+    }
+
+    #[test]
+    fn vms_are_switched_on_where_there_is_most_headroom() {
+        let mut trial = Trial::new(&inventory());
+        let hosts: Vec<String> = ["a", "b", "c", "d"]
+            .iter()
+            .map(|name| {
+                let vm = trial.running(name);
+                host_of(&trial, &vm)
+            })
+            .collect();
+        assert_eq!(hosts, ["esx-0", "esx-1", "esx-0", "esx-1"]);
+    }
+
+    #[test]
+    fn a_reservation_that_no_host_has_is_refused_with_a_reason_for_each() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(reserving("a", 0, 61 << 10));
+        let fault = trial.refused(power_on(&vm));
+        assert_eq!(fault.name, FaultName::NoCompatibleHost);
+        let errors = fault.properties["error"].as_array().expect("a list");
+        assert_eq!(errors.len(), 2);
+        assert_eq!(errors[0]["fault"]["_typeName"], "InsufficientHostMemoryCapacityFault");
+        assert_eq!(trial.vm(&vm).recent_task.last().and_then(|task| task.error.clone()), Some(fault));
+    }
+
+    #[test]
+    fn a_single_host_says_itself_what_it_lacks() {
+        let mut inventory = inventory();
+        inventory.zones[0].clusters[0].hosts.truncate(1);
+        let mut trial = Trial::new(&inventory);
+        let vm = trial.deploy(reserving("a", 90_000, 0));
+        // The root pool is asked first.
+        let fault = trial.refused(power_on(&vm));
+        assert_eq!(fault.name, FaultName::InsufficientCpuResourcesFault);
+        assert_eq!((fault.properties["unreserved"].as_i64(), fault.properties["requested"].as_i64()), (Some(80_536), Some(90_000)));
+        let vm = trial.deploy(ConfigSpec { num_cpus: Some(VCpus(33)), ..spec("b") });
+        assert_eq!(trial.refused(power_on(&vm)).name, FaultName::InsufficientHostCpuCapacityFault);
+    }
+
+    #[test]
+    fn a_pool_borrows_from_its_parent_only_if_it_may() {
+        let mut inventory = inventory();
+        let fixed = |reservation| PoolAllocation { reservation, limit: -1, expandable: false };
+        let borrowing = |reservation| PoolAllocation { reservation, limit: -1, expandable: true };
+        let open = PoolAllocation::default();
+        inventory.zones[0].clusters[0].resource_pools = vec![
+            ResourcePool { name: "parent".into(), parent: None, cpu: fixed(6000), memory: open },
+            ResourcePool { name: "child".into(), parent: Some("parent".into()), cpu: borrowing(2000), memory: open },
+        ];
+        let trial = Trial::new(&inventory);
+        let row = |name: &str| trial.world.pools.iter().find(|(_, pool)| &*pool.name == name).map(|(row, _)| row).expect("the pool");
+        let (parent, child) = (row("parent"), row("child"));
+        for (others, fits) in [(1000, true), (3000, false)] {
+            let mut world = trial.world.clone();
+            world.charge_pool(parent, Need { cpu: others, memory: 0 });
+            let vm = Need { cpu: 2000, memory: 0 };
+            assert!(world.admit_to_pool(child, vm).is_ok(), "its own reservation suffices for the first");
+            world.charge_pool(child, vm);
+            assert_eq!(world.admit_to_pool(child, vm).is_ok(), fits, "the second borrows beside {others}");
+            world.charge_pool(child, Need::default() - vm);
+            assert_eq!(world.pools.get(parent).map(|pool| pool.demand.cpu), Some(others + 2000), "what is given back is given back");
+        }
+    }
+
+    #[test]
+    fn a_namespace_limit_binds() {
+        let mut inventory = inventory();
+        inventory.namespaces[0].cpu_limit = Some(MHz(3000));
+        let mut trial = Trial::new(&inventory);
+        let first = trial.deploy(reserving("a", 2000, 0));
+        trial.ask(power_on(&first)).expect("it fits");
+        let second = trial.deploy(reserving("b", 2000, 0));
+        let fault = trial.refused(power_on(&second));
+        assert_eq!((fault.name, fault.properties["unreserved"].as_i64()), (FaultName::InsufficientCpuResourcesFault, Some(1000)));
+        trial.ask(Operation::PowerOffVm { vm: first }).expect("it is switched off");
+        trial.ask(power_on(&second)).expect("there is room again");
+    }
+
+    #[test]
+    fn a_rule_that_must_be_kept_rules_hosts_out() {
+        let mut inventory = inventory();
+        let vms = vec!["shop/a".into(), "shop/b".into(), "shop/c".into()];
+        inventory.zones[0].clusters[0].rules =
+            vec![Rule { name: "apart".into(), enabled: true, must: true, vms, kind: RuleKind::AntiAffinity }];
+        let mut trial = Trial::new(&inventory);
+        let (a, b) = (trial.running("a"), trial.running("b"));
+        assert_ne!(host_of(&trial, &a), host_of(&trial, &b));
+        let c = trial.deploy(spec("c"));
+        let fault = trial.refused(power_on(&c));
+        assert!(fault.properties["error"][0]["localizedMessage"].as_str().is_some_and(|text| text.contains("rule apart")), "{fault:?}");
+    }
+
+    #[test]
+    fn hosts_in_maintenance_or_lost_take_nothing() {
+        let mut trial = Trial::new(&inventory());
+        trial.act(&Action::Host("esx-0".into(), HostAction::EnterMaintenance)).expect("it is connected");
+        assert_eq!(trial.value("HostSystem", "esx-0")["runtime"]["inMaintenanceMode"], true, "it was empty");
+        for name in ["a", "b"] {
+            let vm = trial.running(name);
+            assert_eq!(host_of(&trial, &vm), "esx-1");
+        }
+    }
+
+    fn place(trial: &mut Trial, specs: Vec<ConfigSpec>) -> Result<Vec<Placement>, Fault> {
+        let pools = trial.world.topology().pools("zone-a", "shop").to_vec();
+        let request = PlaceVmsXCluster {
+            resource_pools: pools,
+            vm_placement_specs: specs.into_iter().map(Arc::new).collect(),
+            host_recomm_required: true,
+            datastore_recomm_required: true,
+        };
+        match trial.ask(Operation::PlaceVmsXCluster(request)) {
+            Ok(Reply::Placements(placements)) => Ok(placements),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => Err(failure.fault().expect("a fault").clone()),
+        }
+    }
+
+    fn apart(name: &str, strictness: &str) -> ConfigSpec {
+        let tag = json!({"nameId": {"tag": "app:mq", "category": "shop"}});
+        let policy =
+            json!({"_typeName": "VmVmAntiAffinity", "antiAffinedVmsTag": tag, "policyStrictness": strictness, "policyTopology": "Host"});
+        let mut spec = spec(name);
+        spec.rest.insert("vmPlacementPolicies".to_owned(), json!([policy]));
+        spec.rest.insert("tagSpecs".to_owned(), json!([{"operation": "add", "id": tag}]));
+        spec
+    }
+
+    #[test]
+    fn many_vms_are_placed_with_regard_to_each_other() {
+        let mut trial = Trial::new(&inventory());
+        let strict = "RequiredDuringPlacementPreferredDuringExecution";
+        let placed = place(&mut trial, vec![apart("a", strict), apart("b", strict)]).expect("two hosts suffice for two");
+        assert_ne!(placed[0].host, placed[1].host);
+        assert_eq!(placed[0].datastores.len(), 1, "the home");
+        let fault = place(&mut trial, vec![apart("a", strict), apart("b", strict), apart("c", strict)]).expect_err("not for three");
+        assert_eq!(fault.name, FaultName::NoCompatibleHost);
+        assert!(fault.properties["error"][0]["localizedMessage"].as_str().is_some_and(|text| text.contains("VmVmAntiAffinity")));
+        let lenient = "PreferredDuringPlacementPreferredDuringExecution";
+        assert_eq!(place(&mut trial, vec![apart("a", lenient), apart("b", lenient), apart("c", lenient)]).map(|all| all.len()), Ok(3));
+    }
+
+    #[test]
+    fn a_nameless_spec_or_a_pool_given_twice_is_an_invalid_argument() {
+        let mut trial = Trial::new(&inventory());
+        let fault = place(&mut trial, vec![ConfigSpec { name: None, ..spec("a") }]).expect_err("it has no name");
+        assert_eq!(fault.text("invalidProperty"), Some("placementSpec.vmPlacementSpecs.configSpec.name"));
+        let fault = place(&mut trial, Vec::new()).expect_err("there is nothing to place");
+        assert_eq!(fault.name, FaultName::InvalidArgument);
+    }
 }

@@ -186,3 +186,91 @@ impl World {
         row.map_or(Span::ZERO, |row| transfer(row.config().hardware.memory_mb.to_bytes().0 / 2, 500_000_000))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::vsphere::FaultName;
+
+    #[test]
+    fn a_vm_is_deployed_off_and_switched_on() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        assert_eq!(vm.as_str(), "vm-101");
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOff);
+        trial.changes.clear();
+        assert_eq!(trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }), Ok(Reply::Done));
+        assert_eq!(trial.vm(&vm).runtime.power_state, PowerState::PoweredOn);
+        let (at, change) = trial.changes.last().expect("a change").clone();
+        assert_eq!(at, trial.now);
+        assert!(change.changed.contains(&Changed::PowerState) && change.changed.contains(&Changed::Task), "{change}");
+        assert_eq!(change.namespaced_name.as_deref(), Some("shop/a"));
+    }
+
+    #[test]
+    fn a_change_comes_before_the_end_of_its_task_and_that_before_the_answer() {
+        let mut trial = Trial::new(&inventory());
+        trial.running("a");
+        let last: Vec<&str> = trial.happened[trial.happened.len() - 3..]
+            .iter()
+            .map(|happening| match happening.what {
+                crate::What::Changed(_) => "change",
+                crate::What::Task { .. } => "task",
+                crate::What::Answer { .. } => "answer",
+                _ => "other",
+            })
+            .collect();
+        assert_eq!(last, ["change", "task", "answer"]);
+    }
+
+    #[test]
+    fn a_power_operation_from_the_wrong_state_names_both_states() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        let states = |fault: &Fault| {
+            assert_eq!(fault.name, FaultName::InvalidPowerState);
+            (fault.text("requestedState").map(str::to_owned), fault.text("existingState").map(str::to_owned))
+        };
+        let both = |a: &str, b: &str| (Some(a.to_owned()), Some(b.to_owned()));
+        let fault = trial.refused(Operation::PowerOnVm { vm: vm.clone(), host: None });
+        assert_eq!(states(&fault), both("poweredOn", "poweredOn"));
+        let fault = trial.refused(Operation::DestroyVm { vm: vm.clone() });
+        assert_eq!(states(&fault), both("poweredOff", "poweredOn"));
+        trial.ask(Operation::PowerOffVm { vm: vm.clone() }).expect("it is switched off");
+        let fault = trial.refused(Operation::SuspendVm { vm: vm.clone() });
+        assert_eq!(states(&fault), both("suspended", "poweredOff"));
+        let fault = trial.refused(Operation::ShutdownGuest { vm: vm.clone() });
+        assert_eq!(states(&fault), both("poweredOff", "poweredOff"));
+        trial.ask(Operation::DestroyVm { vm: vm.clone() }).expect("it is destroyed");
+        assert_eq!(trial.refused(Operation::RetrieveVm { vm }).name, FaultName::ManagedObjectNotFound);
+        assert_eq!(trial.value("Datastore", "ds")["summary"]["freeSpace"], 1024_i64 << 30, "its files are gone");
+    }
+
+    #[test]
+    fn a_second_task_on_a_vm_is_refused_while_the_first_runs() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.deploy(spec("a"));
+        let first = trial.call(Operation::PowerOnVm { vm: vm.clone(), host: None });
+        trial.run(Span::from_millis(10));
+        assert_eq!(trial.vm(&vm).recent_task.last().map(|task| task.state.is_open()), Some(true));
+        let fault = trial.refused(Operation::ReconfigVm { vm, spec: Arc::default() });
+        assert_eq!(fault.name, FaultName::TaskInProgress);
+        assert!(fault.text("task").is_some_and(|task| task.starts_with("task-")));
+        trial.run(Span::from_secs(5));
+        assert!(trial.answers[&first].1.result.is_ok());
+    }
+
+    #[test]
+    fn a_suspended_vm_keeps_its_memory_on_disk_until_it_is_resumed() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        let files = |trial: &Trial, type_: &str| trial.vm(&vm).layout_ex.file.iter().any(|file| &*file.type_ == type_);
+        assert!(files(&trial, "swap") && !files(&trial, "suspendMemory"));
+        trial.ask(Operation::SuspendVm { vm: vm.clone() }).expect("it is suspended");
+        assert!(!files(&trial, "swap") && files(&trial, "suspendMemory"));
+        trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }).expect("it is resumed");
+        trial.run(Span::from_secs(2));
+        assert!(trial.vm(&vm).tools_run(), "a resumed guest needs no boot");
+    }
+}

@@ -24,9 +24,18 @@ impl<V: Clone> Shards<V> {
         self.maps[shard(key)].get(key)
     }
 
+    pub(crate) fn insert(&mut self, key: Arc<str>, value: V) {
+        Arc::make_mut(&mut self.maps[shard(&key)]).insert(key, value);
+    }
+
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
         let map = &mut self.maps[shard(key)];
         if map.contains_key(key) { Arc::make_mut(map).remove(key) } else { None }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        let map = &mut self.maps[shard(key)];
+        if map.contains_key(key) { Arc::make_mut(map).get_mut(key) } else { None }
     }
 
     /// The value of this key for writing, made if it isn't there.

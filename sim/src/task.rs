@@ -1,7 +1,7 @@
 //! Tasks: the way through vCenter's queue, the tokens of hosts and datastores, the work, the end. Source: vsphere §9.1–9.2.
 //!
-//! What needs no work to be refused never queues. A task that is let in keeps its place among the running ones until it ends,
-//! also while it waits for tokens.
+//! What needs no work to be refused never queues. A task that waits for tokens isn't among the running ones, and holds nobody up but
+//! those who want the same.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +29,9 @@ const HOST_TOKENS: u32 = 8;
 /// A datastore's tokens.
 const DATASTORE_TOKENS: u32 = 128;
 
+/// How many ended tasks are kept together, so that a fork shares them.
+const CHUNK: usize = 256;
+
 /// What has tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bearer {
@@ -48,7 +51,7 @@ pub(crate) struct Open {
     /// Why it fails, once that is known.
     refusal: Option<Fault>,
     /// Whether it is counted among the running ones.
-    admitted: bool,
+    counted: bool,
     /// Where a VM is made.
     site: Option<Site>,
     wants: Vec<Bearer>,
@@ -59,13 +62,23 @@ pub(crate) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tasks {
     pub(crate) open: BTreeMap<u32, Arc<Open>>,
-    pub(crate) ended: VecDeque<Task>,
+    ended: VecDeque<Arc<Vec<Task>>>,
     queue: VecDeque<u32>,
+    /// Those that have all tokens and no place among the running ones.
+    ready: VecDeque<u32>,
     running: usize,
     last: u32,
     /// When the rate would be used up, if all came evenly.
     paid_until: Timestamp,
     waking: Option<Timestamp>,
+}
+
+impl Tasks {
+    /// The tasks that vCenter knows: those that ended lately, then those that haven't.
+    pub(crate) fn known(&self, now: Timestamp) -> impl Iterator<Item = &Task> {
+        let ended = self.ended.iter().flat_map(|chunk| chunk.iter()).filter(move |task| !is_forgotten(task, now));
+        ended.chain(self.open.values().map(|open| &open.info))
+    }
 }
 
 impl World {
@@ -90,7 +103,7 @@ impl World {
         let object = self.object_of(&operation);
         let refused = refusal.is_some();
         let open =
-            Open { info, call, operation, object, vm, cause: self.cause, refusal, admitted: false, site: None, wants: Vec::new(), held: 0 };
+            Open { info, call, operation, object, vm, cause: self.cause, refusal, counted: false, site: None, wants: Vec::new(), held: 0 };
         if let Some(row) = vm.and_then(|vm| self.vms.get_mut(vm)) {
             Arc::make_mut(&mut row.seen).recent_task.push(open.info.clone());
             if !refused {
@@ -121,10 +134,12 @@ impl World {
 
     /// Lets in what the rate and the limit of running tasks allow.
     pub(crate) fn admit_tasks(&mut self) {
-        while let Some(number) = self.tasks.queue.front().copied() {
-            if self.tasks.running >= RUNNING_MAX {
-                return;
+        while self.tasks.running < RUNNING_MAX {
+            if let Some(number) = self.tasks.ready.pop_front() {
+                self.work(number);
+                continue;
             }
+            let Some(number) = self.tasks.queue.front().copied() else { return };
             let earliest = Timestamp::from_nanos(self.tasks.paid_until.as_nanos().saturating_sub(BURST.as_nanos()));
             if earliest > self.now {
                 if self.tasks.waking.is_none_or(|at| at <= self.now) {
@@ -135,10 +150,6 @@ impl World {
             }
             self.tasks.queue.pop_front();
             self.tasks.paid_until = self.tasks.paid_until.max(self.now) + RATE;
-            self.tasks.running += 1;
-            if let Some(open) = self.open_mut(number) {
-                open.admitted = true;
-            }
             self.plan_task(number);
         }
     }
@@ -189,8 +200,16 @@ impl World {
         self.work(number);
     }
 
-    /// The task has all that it needs and works.
+    /// The task has all that it needs and works, as soon as there is a place among the running ones.
     fn work(&mut self, number: u32) {
+        if self.tasks.running >= RUNNING_MAX {
+            self.tasks.ready.push_back(number);
+            return;
+        }
+        self.tasks.running += 1;
+        if let Some(open) = self.open_mut(number) {
+            open.counted = true;
+        }
         let Some(open) = self.tasks.open.get(&number).cloned() else { return };
         match self.start_work(&open.operation, open.site.as_ref()) {
             Ok(extra) => {
@@ -252,21 +271,29 @@ impl World {
                 self.gather(next);
             }
         }
-        if open.admitted {
+        if open.counted {
             self.tasks.running -= 1;
-            self.admit_tasks();
         }
+        self.admit_tasks();
     }
 
     /// Remembers a task that ended, and forgets those that ended long ago.
     fn forget_ended(&mut self, info: &Task) {
-        self.tasks.ended.push_back(info.clone());
-        while let Some(first) = self.tasks.ended.front() {
-            if first.complete_time.is_some_and(|end| self.now < end + TASK_MEMORY) {
-                break;
-            }
-            self.tasks.ended.pop_front();
+        let ended = &mut self.tasks.ended;
+        match ended.back_mut().filter(|chunk| chunk.len() < CHUNK) {
+            Some(chunk) => Arc::make_mut(chunk).push(info.clone()),
+            None => ended.push_back(Arc::new(vec![info.clone()])),
         }
+        while ended.front().and_then(|chunk| chunk.last()).is_some_and(|last| is_forgotten(last, self.now)) {
+            ended.pop_front();
+        }
+    }
+
+    /// What deploys under way have taken of the datastores, though no VM has it yet.
+    #[cfg(test)]
+    pub(crate) fn space_under_way(&self) -> i64 {
+        let working = self.tasks.open.values().filter(|open| open.info.state == TaskState::Running && open.refusal.is_none());
+        working.filter_map(|open| open.site).map(|site| site.bytes()).sum()
     }
 
     /// Sets a task's state where it is seen, and tells of it.
@@ -307,6 +334,11 @@ impl World {
     }
 }
 
+/// Whether a task ended so long ago that vCenter has forgotten it.
+fn is_forgotten(task: &Task, now: Timestamp) -> bool {
+    task.complete_time.is_some_and(|end| now >= end + TASK_MEMORY)
+}
+
 /// The task's `descriptionId`.
 fn description(operation: &Operation) -> &'static str {
     match operation {
@@ -321,5 +353,60 @@ fn description(operation: &Operation) -> &'static str {
         Operation::ResetVm { .. } => "VirtualMachine.reset",
         Operation::DestroyVm { .. } => "VirtualMachine.destroy",
         _ => "Task",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+
+    fn running(trial: &Trial) -> usize {
+        trial.world.tasks.open.values().filter(|open| open.info.state == TaskState::Running).count()
+    }
+
+    #[test]
+    fn a_host_makes_eight_vms_at_once_and_the_others_wait() {
+        let mut inventory = inventory();
+        inventory.zones[0].clusters[0].hosts.truncate(1);
+        let mut trial = Trial::new(&inventory);
+        let other = trial.deploy(spec("other"));
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+            let operation = trial.deployment(spec(name));
+            trial.call(operation);
+        }
+        trial.run(Span::from_millis(500));
+        assert_eq!((running(&trial), trial.world.tasks.open.len()), (8, 10));
+        let on = trial.call(Operation::PowerOnVm { vm: other, host: None });
+        trial.run(Span::from_secs(1));
+        assert!(trial.answers.contains_key(&on) || running(&trial) == 3, "a power-on needs no token");
+        trial.run(Span::from_secs(1));
+        assert_eq!(trial.world.vms().count(), 11);
+    }
+
+    #[test]
+    fn tasks_are_let_in_at_a_hundred_a_second_after_the_first_hundred() {
+        let mut trial = Trial::new(&inventory());
+        let vms: Vec<VmId> = (0..150).map(|n| trial.deploy(spec(&format!("vm{n}")))).collect();
+        trial.run(Span::from_secs(60));
+        let calls: Vec<CallId> = vms.into_iter().map(|vm| trial.call(Operation::UpgradeVm { vm, version: "vmx-22".into() })).collect();
+        let start = trial.now;
+        trial.run(Span::from_secs(10));
+        let ends: Vec<Span> = calls.iter().map(|call| trial.answers[call].0 - start).collect();
+        assert_eq!((ends[0], ends[100]), (Span::from_secs(1), Span::from_secs(1)));
+        assert_eq!((ends[101], ends[149]), (Span::from_millis(1_010), Span::from_millis(1_490)));
+    }
+
+    #[test]
+    fn a_task_that_ended_is_remembered_for_ten_minutes() {
+        let mut trial = Trial::new(&inventory());
+        let vm = trial.running("a");
+        let seen = |trial: &mut Trial| match trial.ask(Operation::RetrieveVm { vm: vm.clone() }) {
+            Ok(Reply::Vm(seen)) => seen.recent_task.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seen(&mut trial), 1, "the power-on");
+        trial.run(Span::from_mins(10));
+        assert_eq!(seen(&mut trial), 0);
     }
 }

@@ -1,200 +1,236 @@
-//! What others may see of the world: its objects, its topology, and everything under the vSphere API's property names.
+//! The world as others look at it: by id and name, and as JSON under the vSphere API's property names for assertions.
+//!
+//! In the JSON, references to hosts, pools, folders, datastores and networks are by name, since nobody who writes a scenario knows ids.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use vmtwin_model::id::{ClusterId, FolderId, HostId, PoolId, VmId};
+use serde_json::{Map, Value, json};
+use vmtwin_model::id::{DatastoreId, HostId, VmId};
 use vmtwin_model::vsphere::VirtualMachine;
-use vmtwin_model::vsphere::inventory::{HostState, Name};
+use vmtwin_model::vsphere::inventory::{DrsAutomation, HostState, PoolAllocation};
+use vmtwin_model::vsphere::vm::Task;
 
 use crate::vm::Vm;
-use crate::{Datastore, Host, World};
-
-/// How zones and namespaces lie in the inventory: what a Supervisor tells its operator.
-#[derive(Clone, Debug, Default)]
-pub struct Topology {
-    clusters: BTreeMap<Name, Vec<ClusterId>>,
-    pools: BTreeMap<(Name, Name), Vec<PoolId>>,
-    folders: BTreeMap<Name, FolderId>,
-}
-
-impl Topology {
-    /// The clusters of a zone, in order.
-    #[must_use]
-    pub fn clusters(&self, zone: &str) -> &[ClusterId] {
-        self.clusters.get(zone).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// The pools of a namespace in a zone, one for each of its clusters, in their order.
-    #[must_use]
-    pub fn pools(&self, zone: &str, namespace: &str) -> &[PoolId] {
-        self.pools.get(&(zone.into(), namespace.into())).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// The folder of a namespace.
-    #[must_use]
-    pub fn folder(&self, namespace: &str) -> Option<&FolderId> {
-        self.folders.get(namespace)
-    }
-}
+use crate::{Cluster, Datastore, Host, Network, Pool, World};
 
 impl World {
-    /// The VM of this id.
+    /// The VM with this id.
     #[must_use]
     pub fn vm(&self, id: &VmId) -> Option<&Arc<VirtualMachine>> {
-        self.vms.find(id).and_then(|row| self.vms.get(row)).map(|vm| &vm.seen)
+        self.vms.find(id).and_then(|row| self.vms.get(row)).map(|row| &row.seen)
     }
 
-    /// The VM of this name: `namespace/name` of the object that manages it, or the plain name of another.
+    /// The VM of this name: `namespace/name` if an object manages it, else its plain name.
     #[must_use]
     pub fn vm_named(&self, name: &str) -> Option<&Arc<VirtualMachine>> {
-        self.vms.labelled(name).and_then(|row| self.vms.get(row)).map(|vm| &vm.seen)
+        self.vms.labelled(name).and_then(|row| self.vms.get(row)).map(|row| &row.seen)
     }
 
-    /// All VMs, in the order of their ids.
+    /// All VMs in the order of their ids, as numbers.
     pub fn vms(&self) -> impl Iterator<Item = &Arc<VirtualMachine>> {
-        self.vms.iter().map(|(_, vm)| &vm.seen)
+        self.vms.iter().map(|(_, row)| &row.seen)
     }
 
-    /// The host of this id.
+    /// The host with this id.
     #[must_use]
     pub fn host(&self, id: &HostId) -> Option<&Arc<Host>> {
         self.names.host_ids.get(id).and_then(|row| self.hosts.get(*row))
     }
 
-    /// All hosts, cluster by cluster.
+    /// The host of this name.
+    #[must_use]
+    pub fn host_named(&self, name: &str) -> Option<&Arc<Host>> {
+        self.names.hosts.get(name).and_then(|row| self.hosts.get(*row))
+    }
+
+    /// All hosts in the order of the inventory.
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.hosts.iter().map(|(_, host)| host)
     }
 
-    /// All datastores, in the order of the inventory.
+    /// All clusters in the order of the inventory.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.clusters.iter().map(|(_, cluster)| cluster)
+    }
+
+    /// All resource pools in the order in which they were made.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.iter().map(|(_, pool)| pool)
+    }
+
+    /// The datastore with this id.
+    #[must_use]
+    pub fn datastore(&self, id: &DatastoreId) -> Option<&Arc<Datastore>> {
+        self.names.datastore_ids.get(id).and_then(|row| self.datastores.get(*row))
+    }
+
+    /// All datastores in the order of the inventory.
     pub fn datastores(&self) -> impl Iterator<Item = &Arc<Datastore>> {
-        self.datastores.iter().map(|(_, datastore)| datastore)
+        self.datastores.iter().map(|(_, ds)| ds)
     }
 
-    /// Whether some fault rule in force may still end or miss.
-    #[must_use]
-    pub fn faults_may_end(&self) -> bool {
-        self.has_passing_faults()
+    /// All networks in the order of the inventory.
+    pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.iter().map(|(_, network)| network)
     }
 
-    /// How zones and namespaces lie in the inventory.
-    #[must_use]
-    pub fn topology(&self) -> Topology {
-        let mut topology = Topology::default();
-        for (_, cluster) in self.clusters.iter() {
-            topology.clusters.entry(cluster.zone.clone()).or_default().push(cluster.id.clone());
-            for (namespace, _) in self.namespaces.iter() {
-                let pool = self.child_pool(cluster.root, namespace).and_then(|row| self.pools.get(row));
-                if let Some(pool) = pool {
-                    topology.pools.entry((cluster.zone.clone(), namespace.clone())).or_default().push(pool.id.clone());
-                }
-            }
-        }
-        for (namespace, _) in self.namespaces.iter() {
-            if let Some(folder) = self.namespace_folder(namespace).and_then(|row| self.folders.get(row)) {
-                topology.folders.insert(namespace.clone(), folder.id.clone());
-            }
-        }
-        topology
-    }
-
-    /// All objects of a kind with their names, under the vSphere API's property names; nothing if there is no such kind. References
-    /// to hosts, pools, folders and datastores are names.
+    /// All objects of a kind of the vSphere API with their names, for assertions; nothing if there is no such kind here.
     #[must_use]
     pub fn objects(&self, kind: &str) -> Option<Vec<(Arc<str>, Value)>> {
         Some(match kind {
-            "VirtualMachine" => self.vms.iter().map(|(_, vm)| (vm.label().into(), self.show_vm(vm))).collect(),
-            "HostSystem" => self.hosts.iter().map(|(_, host)| (host.name.clone(), self.show_host(host))).collect(),
-            "ClusterComputeResource" => self
-                .clusters
+            "VirtualMachine" => self.vms.iter().map(|(_, row)| (row.label().into(), self.vm_value(row))).collect(),
+            "HostSystem" => self.hosts.iter().map(|(_, host)| (host.name.clone(), self.host_value(host))).collect(),
+            "ClusterComputeResource" => {
+                self.clusters.iter().map(|(_, cluster)| (cluster.name.clone(), self.cluster_value(cluster))).collect()
+            }
+            "Datastore" => self.datastores.iter().map(|(row, ds)| (ds.name.clone(), self.datastore_value(row, ds))).collect(),
+            "ResourcePool" => self.pools.iter().map(|(row, pool)| (pool.name.clone(), self.pool_value(row, pool))).collect(),
+            "Folder" => self
+                .folders
                 .iter()
-                .map(|(_, cluster)| {
-                    let hosts: Vec<&Name> = cluster.hosts.iter().filter_map(|row| self.hosts.get(*row)).map(|host| &host.name).collect();
-                    (cluster.name.clone(), json!({"moID": cluster.id, "name": cluster.name, "zone": cluster.zone, "host": hosts}))
+                .map(|(_, folder)| {
+                    let parent = folder.parent.and_then(|row| self.folders.get(row)).map(|parent| &parent.name);
+                    (folder.name.clone(), json!({"moID": folder.id, "name": folder.name, "parent": parent}))
                 })
                 .collect(),
-            "Datastore" => self.datastores.iter().map(|(row, ds)| (ds.name.clone(), self.show_datastore(row, ds))).collect(),
             "Network" => self
                 .networks
                 .iter()
-                .map(|(_, network)| (network.name().clone(), json!({"moID": network.id, "name": network.name(), "exhausted": network.exhausted})))
-                .collect(),
-            "ResourcePool" => self
-                .pools
-                .iter()
-                .map(|(_, pool)| {
-                    let allocation = |a: &vmtwin_model::vsphere::inventory::PoolAllocation| {
-                        json!({"reservation": a.reservation, "limit": a.limit, "expandableReservation": a.expandable})
-                    };
-                    let value = json!({"moID": pool.id, "name": pool.name, "owner": pool.cluster_id, "config": {
-                        "cpuAllocation": allocation(&pool.cpu), "memoryAllocation": allocation(&pool.memory)}});
-                    (pool.id.as_str().into(), value)
+                .map(|(_, network)| {
+                    (network.name().clone(), json!({"moID": network.id, "name": network.name(), "exhausted": network.exhausted}))
                 })
                 .collect(),
-            "Folder" => self.folders.iter().map(|(_, folder)| (folder.name.clone(), json!({"moID": folder.id, "name": folder.name}))).collect(),
-            "Task" => {
-                let open = self.tasks.open.values().map(|open| &open.info);
-                let all = self.tasks.ended.iter().chain(open);
-                all.map(|task| (task.key.as_str().into(), json!({"name": task.key, "info": task}))).collect()
-            }
-            "KeyProvider" => Vec::new(),
+            "KeyProvider" => self
+                .key_providers
+                .iter()
+                .map(|provider| {
+                    let value = json!({
+                        "name": provider.name,
+                        "native": provider.native,
+                        "useAsDefault": provider.default,
+                        "keys": provider.keys,
+                        "available": provider.available,
+                    });
+                    (provider.name.clone(), value)
+                })
+                .collect(),
+            "Task" => self.task_values(),
             _ => return None,
         })
     }
 
-    fn show_vm(&self, vm: &Vm) -> Value {
-        let mut value = serde_json::to_value(&*vm.seen).expect("a VM has string keys and finite numbers");
-        let host = self.hosts.get(vm.host).map(|host| host.name.clone());
-        let pool = self.pools.get(vm.pool).map(|pool| pool.id.clone());
-        let folder = self.folders.get(vm.folder).map(|folder| folder.id.clone());
-        let datastores: Vec<Name> = vm.datastores().filter_map(|row| self.datastores.get(row)).map(|ds| ds.name.clone()).collect();
-        if let Some(fields) = value.as_object_mut() {
-            if let Some(runtime) = fields.get_mut("runtime").and_then(Value::as_object_mut) {
-                runtime.insert("host".to_owned(), json!(host));
-            }
-            fields.insert("resourcePool".to_owned(), json!(pool));
-            fields.insert("parent".to_owned(), json!(folder));
-            fields.insert("datastore".to_owned(), json!(datastores));
+    fn vm_value(&self, row: &Vm) -> Value {
+        let mut value = serde_json::to_value(&*row.seen).expect("a VM's properties have string keys");
+        let host = self.hosts.get(row.host).map(|host| &*host.name);
+        let pool = self.pools.get(row.pool).map(|pool| &*pool.name);
+        let folder = self.folders.get(row.folder).map(|folder| &*folder.name);
+        let datastores: Vec<&str> = row.datastores().filter_map(|ds| self.datastores.get(ds)).map(|ds| &*ds.name).collect();
+        if let Some(runtime) = value.get_mut("runtime").and_then(Value::as_object_mut) {
+            runtime.insert("host".to_owned(), host.into());
+        }
+        if let Value::Object(fields) = &mut value {
+            fields.insert("resourcePool".to_owned(), pool.into());
+            fields.insert("parent".to_owned(), folder.into());
+            fields.insert("datastore".to_owned(), datastores.into());
+            // It is this crate's own way of telling what a reader finds by following the references.
             fields.remove("location");
         }
         value
     }
 
-    fn show_host(&self, host: &Host) -> Value {
-        let vms: Vec<&str> = host.vms.iter().filter_map(|row| self.vms.get(*row)).map(|vm| vm.label()).collect();
-        let datastores: Vec<&Name> = host.datastores.iter().filter_map(|row| self.datastores.get(*row)).map(|ds| &ds.name).collect();
+    fn host_value(&self, host: &Host) -> Value {
         let connection = match host.state {
             HostState::Connected | HostState::Maintenance => "connected",
             HostState::Disconnected => "disconnected",
             HostState::NotResponding => "notResponding",
         };
+        let vms: Vec<&str> = host.vms.iter().filter_map(|vm| self.vms.get(*vm)).map(|row| row.label()).collect();
+        let datastores: Vec<&str> = host.datastores.iter().filter_map(|ds| self.datastores.get(*ds)).map(|ds| &*ds.name).collect();
         json!({
             "moID": host.id,
             "name": host.name,
+            "parent": self.clusters.get(host.cluster).map(|cluster| &cluster.name),
             "runtime": {
                 "connectionState": connection,
-                "powerState": if host.alive { "poweredOn" } else { "unknown" },
                 "inMaintenanceMode": host.state == HostState::Maintenance,
+                "powerState": if host.alive { "poweredOn" } else { "unknown" },
             },
-            "summary": {"hardware": {"numCpuCores": host.cpus.0, "cpuMhz": host.clock.0, "memorySize": host.memory.0}},
-            "datastore": datastores,
+            "summary": {"hardware": {
+                "cpuMhz": host.clock,
+                "numCpuCores": host.cpus,
+                "memorySize": host.memory.0,
+            }},
             "vm": vms,
+            "datastore": datastores,
         })
     }
 
-    fn show_datastore(&self, row: u32, ds: &Datastore) -> Value {
-        let vms: Vec<&str> =
-            self.vms.iter().filter(|(_, vm)| vm.datastores().any(|there| there == row)).map(|(_, vm)| vm.label()).collect();
-        let maintenance = if ds.maintenance { "inMaintenance" } else { "normal" };
+    fn cluster_value(&self, cluster: &Cluster) -> Value {
+        let hosts: Vec<&Arc<Host>> = cluster.hosts.iter().filter_map(|row| self.hosts.get(*row)).collect();
+        let behaviour = match cluster.drs.automation {
+            DrsAutomation::Manual => "manual",
+            DrsAutomation::PartiallyAutomated => "partiallyAutomated",
+            DrsAutomation::FullyAutomated => "fullyAutomated",
+            DrsAutomation::Disabled => "disabled",
+        };
+        let usable = hosts.iter().filter(|host| host.takes_vms());
+        json!({
+            "moID": cluster.id,
+            "name": cluster.name,
+            "zone": cluster.zone,
+            "host": hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
+            "configurationEx": {
+                "drsConfig": {"enabled": cluster.drs.enabled, "defaultVmBehavior": behaviour, "vmotionRate": cluster.drs.migration_threshold},
+                "dasConfig": {"enabled": cluster.ha.enabled},
+            },
+            "summary": {
+                "numHosts": hosts.len(),
+                "numEffectiveHosts": usable.count(),
+                "totalCpu": hosts.iter().map(|host| host.cpu.0).sum::<i64>(),
+                "totalMemory": hosts.iter().map(|host| host.memory.0).sum::<i64>(),
+            },
+        })
+    }
+
+    fn datastore_value(&self, row: u32, ds: &Datastore) -> Value {
+        let space = self.datastores.get(self.space_row(row)).map_or(ds.capacity, |ds| ds.capacity);
+        let there = |(_, vm): &(u32, &Arc<Vm>)| vm.datastores().any(|ds| ds == row);
+        let vms: Vec<&str> = self.vms.iter().filter(there).map(|(_, vm)| vm.label()).collect();
         json!({
             "moID": ds.id,
             "name": ds.name,
             "summary": {
-                "type": ds.type_, "capacity": ds.capacity.0, "freeSpace": self.free_on(row).max(0), "accessible": ds.accessible, "maintenanceMode": maintenance,
+                "type": ds.type_,
+                "capacity": space.0,
+                "freeSpace": self.free_on(row),
+                "accessible": ds.accessible,
+                "maintenanceMode": if ds.maintenance { "inMaintenance" } else { "normal" },
             },
             "vm": vms,
         })
+    }
+
+    fn pool_value(&self, row: u32, pool: &Pool) -> Value {
+        let allocation = |allocation: PoolAllocation| json!({"reservation": allocation.reservation, "limit": allocation.limit, "expandableReservation": allocation.expandable});
+        let vms: Vec<&str> = self.vms.iter().filter(|(_, vm)| vm.pool == row).map(|(_, vm)| vm.label()).collect();
+        json!({
+            "moID": pool.id,
+            "name": pool.name,
+            "parent": pool.parent.and_then(|row| self.pools.get(row)).map(|parent| &parent.name),
+            "owner": self.clusters.get(pool.cluster).map(|cluster| &cluster.name),
+            "config": {"cpuAllocation": allocation(pool.cpu), "memoryAllocation": allocation(pool.memory)},
+            "runtime": {"cpu": {"reservationUsed": pool.demand.cpu}, "memory": {"reservationUsed": pool.demand.memory << 20}},
+            "vm": vms,
+        })
+    }
+
+    fn task_values(&self) -> Vec<(Arc<str>, Value)> {
+        let value = |task: &Task| {
+            let mut fields = Map::new();
+            fields.insert("name".to_owned(), task.key.as_str().into());
+            fields.insert("info".to_owned(), serde_json::to_value(task).expect("a task's properties have string keys"));
+            (task.key.as_str().into(), Value::Object(fields))
+        };
+        self.tasks.known(self.now).map(value).collect()
     }
 }

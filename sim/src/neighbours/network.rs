@@ -3,7 +3,7 @@
 //! VPC's `SubnetPort`, NSX-T's `VirtualNetworkInterface`, VDS's `NetworkInterface`; which of them is `Settings::network_provider`'s choice. An object that
 //! can't be answered yet (no address is left) says so in its `Ready` condition and is attended to again when there are addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use vmtwin_model::vsphere::vm::IpAddress;
 
 use crate::agenda::Entry;
 use crate::latency::{drawn, sample};
+use crate::shards::Shards;
 use crate::{NetworkProvider, RequestId, What, World};
 
 /// How long after a refused request the provider tries again.
@@ -25,8 +26,13 @@ const TRY_AGAIN: Span = Span::from_secs(5);
 /// What the provider keeps of its ports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ports {
-    ports: BTreeMap<ObjectKey, Arc<Port>>,
-    by_mac: BTreeMap<Arc<str>, ObjectKey>,
+    /// By the object's namespace and name: one provider has one kind.
+    ports: Shards<Arc<Port>>,
+    by_mac: Shards<ObjectKey>,
+    /// By the id that the VM's adapter carries.
+    by_external_id: Shards<ObjectKey>,
+    /// The objects that nothing could be made for yet.
+    waiting: BTreeSet<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
     requests: u64,
 }
@@ -43,8 +49,7 @@ struct Port {
     taken: Vec<u128>,
     /// What the object asks for.
     wanted: Wanted,
-    /// Whether it waits for an address.
-    waits: bool,
+    external_id: Arc<str>,
 }
 
 /// What an interface object asks for.
@@ -52,6 +57,7 @@ struct Port {
 struct Wanted {
     network: String,
     mac: String,
+    ip: String,
 }
 
 fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
@@ -67,7 +73,11 @@ fn wanted(object: &Object) -> Wanted {
     let spec = object.spec.to_value();
     let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let network = ["/subnet", "/subnetSet", "/virtualNetwork", "/networkName"].map(text).into_iter().find(|name| !name.is_empty());
-    Wanted { network: network.unwrap_or_default().to_owned(), mac: text("/addressBindings/0/macAddress").to_lowercase() }
+    Wanted {
+        network: network.unwrap_or_default().to_owned(),
+        mac: text("/addressBindings/0/macAddress").to_lowercase(),
+        ip: text("/addressBindings/0/ipAddress").to_owned(),
+    }
 }
 
 impl World {
@@ -79,8 +89,11 @@ impl World {
         self.begin(now, cause);
         match &event.after {
             None => self.forget_port(&event.key),
-            Some(object) if !self.ports.ports.contains_key(&event.key) => {
-                self.open_port(event.key.clone(), wanted(object));
+            Some(object) if self.ports.ports.get(&event.key.namespaced_name()).is_none() => {
+                if self.adopt_port(&event.key, object) {
+                    return;
+                }
+                self.open_port(&event.key, wanted(object));
                 let mut draw = self.rng.draw("sim/port", (&*event.key.namespace, &*event.key.name, object.uid()));
                 let span = sample(drawn(800, 2_500), &mut draw);
                 self.agenda.put(now + span, cause, Entry::Attend(event.key.clone()));
@@ -89,51 +102,111 @@ impl World {
         }
     }
 
-    fn open_port(&mut self, key: ObjectKey, wanted: Wanted) {
+    fn open_port(&mut self, key: &ObjectKey, wanted: Wanted) {
         let mac: Arc<str> = if wanted.mac.is_empty() {
             let mut draw = self.rng.draw("sim/port-mac", (&*key.namespace, &*key.name));
             format!("04:50:56:{:02x}:{:02x}:{:02x}", draw.below(256), draw.below(256), draw.below(256)).into()
         } else {
             wanted.mac.as_str().into()
         };
-        self.ports.by_mac.insert(mac.clone(), key.clone());
-        self.ports.ports.insert(key, Arc::new(Port { network: None, mac, addresses: Vec::new(), taken: Vec::new(), wanted, waits: false }));
+        let external_id = self.rng.draw("sim/port-id", (&*key.namespace, &*key.name)).uuid().to_string().into();
+        self.enter_port(key, Port { network: None, mac, addresses: Vec::new(), taken: Vec::new(), wanted, external_id });
+    }
+
+    fn enter_port(&mut self, key: &ObjectKey, port: Port) {
+        if !port.mac.is_empty() {
+            self.ports.by_mac.insert(port.mac.clone(), key.clone());
+        }
+        if !port.external_id.is_empty() {
+            self.ports.by_external_id.insert(port.external_id.clone(), key.clone());
+        }
+        self.ports.ports.insert(key.namespaced_name().into(), Arc::new(port));
+    }
+
+    /// Takes over a port of which a provider has spoken before, as it stands, whatever it says.
+    fn adopt_port(&mut self, key: &ObjectKey, object: &Object) -> bool {
+        let status = object.status.to_value();
+        if status.get("conditions").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            return false;
+        }
+        let text = |paths: [&str; 3]| paths.iter().find_map(|path| status.pointer(path)?.as_str()).unwrap_or_default();
+        let entries =
+            ["/networkInterfaceConfig/ipAddresses", "/ipAddresses", "/ipConfigs"].iter().find_map(|path| status.pointer(path)?.as_array());
+        let mut port = Port {
+            network: None,
+            mac: text(["/networkInterfaceConfig/macAddress", "/macAddress", ""]).to_lowercase().into(),
+            addresses: Vec::new(),
+            taken: Vec::new(),
+            wanted: wanted(object),
+            external_id: text(["/attachment/id", "/interfaceID", "/externalID"]).into(),
+        };
+        port.network = self.wanted_network(&port.wanted);
+        for entry in entries.into_iter().flatten() {
+            let field = |key: &str| entry.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let Some(address) = field("ip").or_else(|| field("ipAddress")) else { continue };
+            let network = port.network.and_then(|row| self.networks.get_mut(row));
+            port.taken.extend(network.and_then(|network| network.take_this(bare(address))));
+            port.addresses.push((address.into(), field("gateway").unwrap_or_default().into()));
+        }
+        self.enter_port(key, port);
+        true
+    }
+
+    /// Marks an address as taken that a guest had from the start.
+    pub(crate) fn take_address(&mut self, mac: Option<&Arc<str>>, address: &str) {
+        let rows: Vec<u32> = self.networks.iter().map(|(row, _)| row).collect();
+        for row in rows {
+            let Some(network) = self.networks.get_mut(row) else { continue };
+            if let (Some(number), Some(mac)) = (network.take_this(address), mac) {
+                network.leases.insert(mac.to_ascii_lowercase().into(), number);
+            }
+        }
     }
 
     fn forget_port(&mut self, key: &ObjectKey) {
-        let Some(port) = self.ports.ports.remove(key) else { return };
+        self.ports.waiting.remove(key);
+        let Some(port) = self.ports.ports.remove(&key.namespaced_name()) else { return };
         self.ports.by_mac.remove(&port.mac);
+        self.ports.by_external_id.remove(&port.external_id);
         if let Some(network) = port.network.and_then(|row| self.networks.get_mut(row)) {
             port.taken.iter().for_each(|address| network.give_back(*address));
         }
-        if let Some(row) = port.network {
-            self.addresses_are_back(row);
+        if !port.taken.is_empty() {
+            self.addresses_are_back();
         }
     }
 
-    /// A network has addresses again: who waits for one is attended to.
-    pub(crate) fn addresses_are_back(&mut self, row: u32) {
-        let waiting = self.ports.ports.iter().filter(|(_, port)| port.waits && port.network == Some(row));
-        let waiting: Vec<ObjectKey> = waiting.map(|(key, _)| key.clone()).collect();
-        for key in waiting {
+    /// There are addresses again: who waits for one is attended to.
+    pub(crate) fn addresses_are_back(&mut self) {
+        for key in self.ports.waiting.clone() {
             self.agenda.put(self.now, self.cause, Entry::Attend(key));
+        }
+    }
+
+    fn wanted_network(&self, wanted: &Wanted) -> Option<u32> {
+        if wanted.network.is_empty() {
+            (!self.networks.is_empty()).then_some(0)
+        } else {
+            self.names.networks.get(&*wanted.network).copied()
         }
     }
 
     /// The provider turns to an interface object.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
-        let Some(port) = self.ports.ports.get(key).cloned() else { return };
-        let network = if port.wanted.network.is_empty() {
-            (!self.networks.is_empty()).then_some(0)
-        } else {
-            self.names.networks.get(&*port.wanted.network).copied()
+        let Some(port) = self.ports.ports.get(&key.namespaced_name()).cloned() else { return };
+        let made = match self.wanted_network(&port.wanted) {
+            None => Err(("NetworkNotFound", format!("network {:?} is not found", port.wanted.network))),
+            Some(row) => self.addresses_for(key, row).map_err(|why| ("IPAllocationFailed", why)),
         };
-        let status = match network {
-            None => not_ready("NetworkNotFound", &format!("network {:?} is not found", port.wanted.network)),
-            Some(row) => match self.addresses_for(key, row) {
-                Ok(()) => self.status_of(key),
-                Err(why) => not_ready("IPAllocationFailed", &why),
-            },
+        let status = match made {
+            Ok(()) => {
+                self.ports.waiting.remove(key);
+                self.status_of(key)
+            }
+            Err((reason, message)) => {
+                self.ports.waiting.insert(key.clone());
+                json!({"conditions": [self.condition("False", reason, &message)]})
+            }
         };
         self.ports.requests += 1;
         let id = RequestId(self.ports.requests);
@@ -145,10 +218,9 @@ impl World {
 
     /// Takes the addresses that a port is to have.
     fn addresses_for(&mut self, key: &ObjectKey, row: u32) -> Result<(), String> {
-        let Some(port) = self.ports.ports.get_mut(key) else { return Ok(()) };
+        let Some(port) = self.ports.ports.get_mut(&key.namespaced_name()) else { return Ok(()) };
         let port = Arc::make_mut(port);
         port.network = Some(row);
-        port.waits = false;
         let Some(network) = self.networks.get_mut(row) else { return Ok(()) };
         if !port.addresses.is_empty() {
             return Ok(());
@@ -161,11 +233,15 @@ impl World {
                 port.addresses = addresses;
             }
             Ipam::Pool => {
-                let Some(number) = network.take() else {
-                    port.waits = true;
-                    return Err(format!("no address is left in network {:?}", network.name()));
+                let asked = port.wanted.ip.as_str();
+                let number = if asked.is_empty() { network.take() } else { network.take_this(asked) };
+                let (Some(number), Some(range)) = (number, network.range) else {
+                    let name = network.name();
+                    return Err(match asked {
+                        "" => format!("no address is left in network {name:?}"),
+                        asked => format!("address {asked} is not free in network {name:?}"),
+                    });
                 };
-                let range = network.range.expect("a network that hands out addresses has a range");
                 port.taken = vec![number];
                 port.addresses = vec![(format!("{}/{}", range.text(number), range.prefix).into(), network.settings.gateway.clone())];
             }
@@ -173,12 +249,16 @@ impl World {
         Ok(())
     }
 
+    fn condition(&self, status: &str, reason: &str, message: &str) -> Value {
+        let since = self.now.to_second().to_string();
+        json!({"type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": since})
+    }
+
     fn status_of(&self, key: &ObjectKey) -> Value {
-        let Some(port) = self.ports.ports.get(key) else { return json!({}) };
+        let Some(port) = self.ports.ports.get(&key.namespaced_name()) else { return json!({}) };
         let Some(network) = port.network.and_then(|row| self.networks.get(row)) else { return json!({}) };
-        let id = self.rng.draw("sim/port-id", (&*key.namespace, &*key.name)).uuid().to_string();
-        let conditions = [condition("True", "Ready", "")];
-        let bare = |address: &str| address.split('/').next().unwrap_or_default().to_owned();
+        let id = &port.external_id;
+        let conditions = [self.condition("True", "Ready", "")];
         let mask = network.range.map(|range| range.mask()).unwrap_or_default();
         match self.settings.network_provider {
             NetworkProvider::Vpc => {
@@ -240,22 +320,31 @@ impl World {
     /// The API server answers a neighbour's request.
     pub fn answered(&mut self, now: Timestamp, id: RequestId, result: &Answer) {
         let Some(key) = self.ports.asked.remove(&id) else { return };
-        if let Err(error) = result
-            && error.reason != ErrorReason::NotFound
-        {
-            self.agenda.put(now + TRY_AGAIN, self.cause, Entry::Attend(key));
+        match result {
+            Ok(_) => {}
+            Err(error) if error.reason == ErrorReason::NotFound => {
+                self.begin(now, Cause::default());
+                self.forget_port(&key);
+            }
+            Err(_) => self.agenda.put(now + TRY_AGAIN, Cause::default(), Entry::Attend(key)),
         }
     }
 
-    /// The network that an adapter is on.
+    fn port_of(&self, card: &Device) -> Option<&Arc<Port>> {
+        let by_id = card.external_id.as_ref().and_then(|id| self.ports.by_external_id.get(id));
+        let key = by_id.or_else(|| self.ports.by_mac.get(card.mac_address.as_ref()?))?;
+        self.ports.ports.get(&key.namespaced_name())
+    }
+
+    /// The network that an adapter is on: its port's, or the one that its backing names.
     pub(crate) fn network_of_card(&self, card: &Device) -> Option<u32> {
-        let port = card.mac_address.as_ref().and_then(|mac| self.ports.by_mac.get(mac)).and_then(|key| self.ports.ports.get(key));
-        if let Some(row) = port.and_then(|port| port.network) {
+        if let Some(row) = self.port_of(card).and_then(|port| port.network) {
             return Some(row);
         }
         let backing = card.backing.as_ref()?;
-        let named = backing.device_name.as_ref().or(backing.network.as_ref())?;
-        let is_it = |network: &crate::Network| network.name() == named || network.segment == *named || network.id.as_str() == &**named;
+        let group = backing.rest.get("port").and_then(|port| port.get("portgroupKey")).and_then(Value::as_str);
+        let named = backing.device_name.as_deref().or(backing.network.as_deref()).or(group)?;
+        let is_it = |network: &crate::Network| [&**network.name(), &*network.segment, network.id.as_str()].contains(&named);
         self.networks.iter().find(|(_, network)| is_it(network)).map(|(row, _)| row)
     }
 
@@ -275,11 +364,12 @@ impl World {
         if let Some(address) = set.get(&mac) {
             return (row, vec![manual(address)]);
         }
-        let port = self.ports.by_mac.get(&mac).and_then(|key| self.ports.ports.get(key));
-        if let Some(port) = port.filter(|port| !port.addresses.is_empty()) {
+        if let Some(port) = self.port_of(card).filter(|port| !port.addresses.is_empty()) {
             return (row, port.addresses.iter().map(|(address, _)| manual(address)).collect());
         }
-        let leased = row.and_then(|row| self.networks.get_mut(row)).filter(|network| network.is_dhcp()).and_then(|network| {
+        // Without a port, whoever hands out addresses in a network does so to anyone.
+        let network = row.and_then(|row| self.networks.get_mut(row)).filter(|network| network.settings.ipam != Ipam::None);
+        let leased = network.and_then(|network| {
             let (range, number) = (network.range?, network.lease(&mac)?);
             Some(IpAddress {
                 ip_address: range.text(number).into(),
@@ -292,10 +382,177 @@ impl World {
     }
 }
 
-fn condition(status: &str, reason: &str, message: &str) -> Value {
-    json!({"type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": "1970-01-01T00:00:00Z"})
+/// An address without the length of its prefix.
+fn bare(address: &str) -> &str {
+    address.split_once('/').map_or(address, |(address, _)| address)
 }
 
-fn not_ready(reason: &str, message: &str) -> Value {
-    json!({"conditions": [condition("False", reason, message)]})
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::kube::api;
+    use vmtwin_model::kube::kinds::{Kind, Resource};
+    use vmtwin_model::kube::network_interface::NetworkInterface;
+    use vmtwin_model::kube::object::Object;
+    use vmtwin_model::kube::subnet_port::SubnetPort;
+    use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
+    use vmtwin_model::vsphere::Action;
+    use vmtwin_model::vsphere::Operation;
+    use vmtwin_model::vsphere::action::NetworkAction;
+
+    fn object(kind: Kind, name: &str, spec: Value) -> Arc<Object> {
+        let info = kind.info();
+        let meta = serde_json::from_value(json!({"namespace": "shop", "name": name})).expect("metadata");
+        Arc::new(Object {
+            key: ObjectKey::new(kind, "shop", name),
+            meta: Arc::new(meta),
+            spec: (info.decode_spec)(spec).expect("a spec of the kind"),
+            status: (info.decode_status)(Value::Null).expect("an empty status"),
+            resource_version: 1,
+            generation: 1,
+        })
+    }
+
+    fn made(trial: &mut Trial, object: &Arc<Object>) {
+        let event = WatchEvent { key: object.key.clone(), before: None, after: Some(object.clone()) };
+        trial.world.observe(trial.now, Cause(5), &event);
+    }
+
+    fn gone(trial: &mut Trial, object: &Arc<Object>) {
+        let event = WatchEvent { key: object.key.clone(), before: Some(object.clone()), after: None };
+        trial.world.observe(trial.now, Cause(6), &event);
+    }
+
+    /// The statuses written so far, oldest first; each fits the types of its kind.
+    fn statuses(trial: &Trial) -> Vec<Value> {
+        let requests = trial.happened.iter().filter_map(|happening| match &happening.what {
+            What::Request { request: Request::Patch { key, patch, part: Subresource::Status, .. }, .. } => Some((key, patch)),
+            _ => None,
+        });
+        requests
+            .map(|(key, patch)| {
+                let status = patch["status"].clone();
+                (key.kind.info().decode_status)(status.clone()).expect("the status fits");
+                status
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_provider_answers_its_kind_with_address_and_mac() {
+        for (provider, kind, ip, mac) in [
+            (
+                NetworkProvider::Vpc,
+                SubnetPort::KIND,
+                "/networkInterfaceConfig/ipAddresses/0/ipAddress",
+                "/networkInterfaceConfig/macAddress",
+            ),
+            (NetworkProvider::NsxT, VirtualNetworkInterface::KIND, "/ipAddresses/0/ip", "/macAddress"),
+            (NetworkProvider::Vds, NetworkInterface::KIND, "/ipConfigs/0/ip", "/macAddress"),
+        ] {
+            let mut trial = Trial::with(&inventory(), provider);
+            made(&mut trial, &object(kind, "a-eth0", json!({})));
+            assert!(statuses(&trial).is_empty(), "it takes a while");
+            trial.run(Span::from_mins(1));
+            let status = statuses(&trial).pop().expect("an answer");
+            let text = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            assert!(text(ip).starts_with("192.168.0.2"), "{status}");
+            assert!(text(mac).contains(":50:56:"), "{status}");
+            assert_eq!(text("/conditions/0/status"), "True");
+        }
+    }
+
+    #[test]
+    fn the_guest_has_the_address_that_its_port_was_given() {
+        let mut trial = Trial::new(&inventory());
+        let binding =
+            json!({"subnetSet": "workload", "addressBindings": [{"ipAddress": "192.168.0.77", "macAddress": "04:50:56:AA:BB:CC"}]});
+        made(&mut trial, &object(SubnetPort::KIND, "a-eth0", binding));
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!(status["networkInterfaceConfig"]["macAddress"], "04:50:56:aa:bb:cc");
+        let mut spec = spec("a");
+        let card = &mut spec.device_change[0].device;
+        card.backing = None;
+        card.external_id = status["attachment"]["id"].as_str().map(Into::into);
+        card.mac_address = Some("04:50:56:aa:bb:cc".into());
+        card.address_type = Some("manual".into());
+        let vm = trial.deploy(spec);
+        trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }).expect("it is switched on");
+        trial.run(Span::from_mins(10));
+        assert_eq!(trial.vm(&vm).guest.as_ref().and_then(|guest| guest.ip_address.as_deref()), Some("192.168.0.77"));
+    }
+
+    #[test]
+    fn whoever_finds_no_address_gets_it_when_one_is_given_back() {
+        let mut inventory = inventory();
+        inventory.networks[0].cidr = "192.168.0.0/30".into();
+        let mut trial = Trial::new(&inventory);
+        let first = object(SubnetPort::KIND, "a", json!({}));
+        made(&mut trial, &first);
+        trial.run(Span::from_mins(1));
+        made(&mut trial, &object(SubnetPort::KIND, "b", json!({})));
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!(
+            (&status["conditions"][0]["status"], &status["conditions"][0]["reason"]),
+            (&json!("False"), &json!("IPAllocationFailed"))
+        );
+        gone(&mut trial, &first);
+        trial.run(Span::from_mins(1));
+        let status = statuses(&trial).pop().expect("an answer");
+        assert_eq!(status["networkInterfaceConfig"]["ipAddresses"][0]["ipAddress"], "192.168.0.2/30");
+    }
+
+    #[test]
+    fn an_exhausted_network_makes_wait_until_it_is_restored() {
+        let mut trial = Trial::new(&inventory());
+        trial.act(&Action::Network("workload".into(), NetworkAction::Exhaust)).expect("it is there");
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({})));
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[0]["conditions"][0]["status"], "False");
+        trial.act(&Action::Network("workload".into(), NetworkAction::Restore)).expect("it is there");
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[1]["conditions"][0]["status"], "True");
+    }
+
+    #[test]
+    fn a_port_of_which_somebody_has_spoken_is_left_as_it_is() {
+        let mut trial = Trial::new(&inventory());
+        let mut there = Object::clone(&object(SubnetPort::KIND, "a", json!({})));
+        let status = json!({
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "attachment": {"id": "port-a"},
+            "networkInterfaceConfig": {"macAddress": "04:50:56:00:00:01", "ipAddresses": [{"ipAddress": "192.168.0.2/24", "gateway": "192.168.0.1"}]}
+        });
+        there.status = (there.key.kind.info().decode_status)(status).expect("a status");
+        made(&mut trial, &Arc::new(there));
+        made(&mut trial, &object(SubnetPort::KIND, "b", json!({})));
+        trial.run(Span::from_mins(1));
+        let all = statuses(&trial);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0]["networkInterfaceConfig"]["ipAddresses"][0]["ipAddress"], "192.168.0.3/24", "the other's address is taken");
+    }
+
+    #[test]
+    fn an_unknown_network_is_told_by_the_condition() {
+        let mut trial = Trial::new(&inventory());
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({"subnetSet": "other"})));
+        trial.run(Span::from_mins(1));
+        assert_eq!(statuses(&trial)[0]["conditions"][0]["reason"], "NetworkNotFound");
+    }
+
+    #[test]
+    fn a_refused_write_is_repeated_with_the_same_address() {
+        let mut trial = Trial::new(&inventory());
+        made(&mut trial, &object(SubnetPort::KIND, "a", json!({})));
+        trial.run(Span::from_mins(1));
+        let refused = Err(api::ApiError::new(ErrorReason::Conflict, "changed meanwhile"));
+        trial.world.answered(trial.now, RequestId(1), &refused);
+        trial.run(Span::from_mins(1));
+        let all = statuses(&trial);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0]["networkInterfaceConfig"], all[1]["networkInterfaceConfig"]);
+    }
 }
