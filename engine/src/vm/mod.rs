@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod locate;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod update;
 
 use std::sync::Arc;

@@ -225,6 +225,16 @@ fn try_soft_waits_five_minutes_for_the_guest_and_not_longer() {
 }
 
 #[test]
+fn what_is_not_built_ends_the_pass_in_an_error_after_all_its_steps() {
+    let image = serde_json::json!({"kind": "VirtualMachineImage", "name": "vmi-1"});
+    let hardware = serde_json::from_value(serde_json::json!({"cdrom": [{"name": "cd", "image": image}]})).expect("hardware");
+    let spec = VirtualMachineSpec { hardware: Some(hardware), ..wants(PowerState::PoweredOn, PowerOpMode::Hard) };
+    let rig = Rig::new(Observed::PoweredOff, spec, &[]).pass();
+    assert_eq!(rig.called, ["PowerOnVM_Task"]);
+    assert_eq!(rig.verdicts, [Verdict::failed("spec.hardware.cdrom is not supported yet by this version of vmtwin")]);
+}
+
+#[test]
 fn one_power_on_check_of_several_holds_power_on_and_resume() {
     for observed in [Observed::PoweredOff, Observed::Suspended] {
         let check = ("poweron.check.vmoperator.vmware.com/ad", "waiting");

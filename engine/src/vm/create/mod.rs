@@ -9,10 +9,9 @@ mod place;
 pub(crate) mod prerequisites;
 pub(crate) mod spec;
 
-use vmtwin_model::kube::virtual_machine::VirtualMachineSpec;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
-use super::{VmDraft, not_created_yet, notice};
+use super::{VmDraft, not_created_yet, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
@@ -42,8 +41,8 @@ fn forget_vanished(draft: &mut VmDraft) {
 }
 
 fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
-    if let Some(what) = not_built(draft.spec()) {
-        return Err(Verdict::terminal(format!("{what} is not supported yet by this version of vmtwin")).into());
+    if let Some(refusal) = unsupported::refusal(draft.spec()) {
+        return Err(Verdict::terminal(refusal).into());
     }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
@@ -51,16 +50,6 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
     deploy::start(cx, draft, &needs, place, config);
     Ok(())
-}
-
-/// What a spec asks for that this version can't give: better no VM than one that silently lacks it.
-fn not_built(spec: &VirtualMachineSpec) -> Option<&'static str> {
-    let asked = [
-        ("spec.volumes[].persistentVolumeClaim", spec.volumes.iter().any(|volume| volume.persistent_volume_claim.is_some())),
-        ("spec.crypto.encryptionClassName", spec.crypto.as_ref().is_some_and(|crypto| !crypto.encryption_class_name.is_empty())),
-        ("spec.hardware.cdrom", spec.hardware.as_ref().is_some_and(|hardware| !hardware.cdrom.is_empty())),
-    ];
-    asked.into_iter().find(|(_, asked)| *asked).map(|(what, _)| what)
 }
 
 fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interfaces::Interface>> {
@@ -96,20 +85,4 @@ fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) ->
     };
     draft.status_mut().conditions.put(condition, now);
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_built_is_refused_by_its_field() {
-        let told = |spec: serde_json::Value| not_built(&serde_json::from_value(spec).expect("a spec"));
-        assert_eq!(told(serde_json::json!({"className": "small", "volumes": [{"name": "data"}], "crypto": {}})), None);
-        let claim = serde_json::json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
-        assert_eq!(told(claim), Some("spec.volumes[].persistentVolumeClaim"));
-        assert_eq!(told(serde_json::json!({"crypto": {"encryptionClassName": "k"}})), Some("spec.crypto.encryptionClassName"));
-        let image = serde_json::json!({"kind": "VirtualMachineImage", "name": "vmi-1"});
-        assert_eq!(told(serde_json::json!({"hardware": {"cdrom": [{"name": "cd", "image": image}]}})), Some("spec.hardware.cdrom"));
-    }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::vsphere;
 
-use super::{VmDraft, notice};
+use super::{VmDraft, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
@@ -44,7 +44,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
 }
 
 fn run(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<()> {
-    let mut noted: Vec<String> = Vec::new();
+    let mut noted = Vec::from_iter(unsupported::refusal(draft.spec()));
     for (name, step) in STEPS {
         match step(cx, draft, vm) {
             Ok(None) => {}
