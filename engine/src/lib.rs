@@ -19,6 +19,7 @@ mod queue;
 mod settings;
 mod verdict;
 mod vm;
+mod waits;
 mod wakes;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ pub use queue::{Controller, Idle, Key, Retries};
 use queue::{Queue, Wake};
 pub use settings::{NetworkProvider, Settings};
 pub use verdict::{Verdict, Wait};
+use waits::Waits;
 
 /// What the engine is told.
 #[derive(Clone, Debug)]
@@ -155,10 +157,11 @@ pub struct Engine {
     passes: BTreeMap<PassId, Pass>,
     active: BTreeMap<Key, PassId>,
     again: BTreeMap<Key, Wake>,
-    arguments: BTreeMap<ObjectKey, Arc<Argument>>,
+    /// The creates under way, from the pass that starts one to the end of its background part.
+    creates: BTreeMap<ObjectKey, Arc<Argument>>,
     calls: BTreeMap<CallId, PassId>,
     writes: BTreeMap<WriteId, PassId>,
-    deadlines: BTreeMap<(Timestamp, PassId), ()>,
+    waits: Waits,
     vms: BTreeMap<VmId, ObjectKey>,
     power: BTreeMap<VmId, PowerState>,
     ended: BTreeMap<Key, Ended>,
@@ -204,10 +207,10 @@ impl Engine {
             passes: BTreeMap::new(),
             active: BTreeMap::new(),
             again: BTreeMap::new(),
-            arguments: BTreeMap::new(),
+            creates: BTreeMap::new(),
             calls: BTreeMap::new(),
             writes: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
+            waits: Waits::default(),
             vms: BTreeMap::new(),
             power: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -240,7 +243,7 @@ impl Engine {
     /// When the engine wants to be called with [`Input::Came`], and what for.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<(Timestamp, Wakeup)> {
-        let deadline = self.deadlines.keys().next().map(|(at, _)| (*at, Wakeup::Deadline));
+        let deadline = self.waits.next().map(|at| (at, Wakeup::Deadline));
         let due = self.queue.next().map(|at| (at, Wakeup::Due));
         let resync = self.resync_at.map(|at| (at, Wakeup::Resync));
         [deadline, due, resync].into_iter().flatten().min()
@@ -249,8 +252,7 @@ impl Engine {
     /// The next instant at which something happens by itself that a settled system hasn't ahead.
     #[must_use]
     pub fn next_pending(&self, retries: Retries) -> Option<Timestamp> {
-        let deadline = self.deadlines.keys().next().map(|(at, _)| *at);
-        [deadline, self.queue.next_pending(retries)].into_iter().flatten().min()
+        [self.waits.next(), self.queue.next_pending(retries)].into_iter().flatten().min()
     }
 
     /// Whether the engine waits for answers.
@@ -290,7 +292,7 @@ impl Engine {
             let why = if woken.object == key { Arc::from(verb) } else { format!("{key} {verb}").into() };
             self.wake(now + delay, woken, Wake { cause, why, idle: Idle::Busy });
         }
-        self.end_waits(now, out, |until| matches!(until, Until::ObjectsChange(keys) if keys.contains(&key)));
+        self.end_waits(now, self.waits.for_object(&key), out);
     }
 
     fn note_unique_id(&mut self, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) {
@@ -320,28 +322,19 @@ impl Engine {
             let why = format!("{}: {change}", change.vm).into();
             self.wake(now, Key { controller: Controller::Vm, object }, Wake { cause, why, idle: Idle::Busy });
         }
-        let (vm, state) = (&change.vm, change.power_state);
-        self.end_waits(now, out, |until| matches!(until, Until::PowerState(waited, wanted) if waited == vm && *wanted == state));
+        self.end_waits(now, self.waits.for_power(&change.vm, change.power_state), out);
     }
 
-    fn end_waits(&mut self, now: Timestamp, out: &mut Vec<Output>, ends: impl Fn(&Until) -> bool) {
-        let waiting: Vec<(Timestamp, PassId)> = self.deadlines.keys().copied().collect();
-        for (deadline, id) in waiting {
-            let Some(Pending::Wait(until)) = self.passes.get(&id).and_then(|pass| pass.pending.as_ref()) else { continue };
-            if ends(until) {
-                let until = until.clone();
-                self.deadlines.remove(&(deadline, id));
+    fn end_waits(&mut self, now: Timestamp, ended: Vec<PassId>, out: &mut Vec<Output>) {
+        for id in ended {
+            if let Some(until) = self.waits.take(id) {
                 self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);
             }
         }
     }
 
     fn came(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        if let Some((&(at, id), ())) = self.deadlines.first_key_value()
-            && at <= now
-        {
-            self.deadlines.remove(&(at, id));
-            let Some(Pending::Wait(until)) = self.passes[&id].pending.clone() else { unreachable!("deadlines belong to waits") };
+        if let Some((id, until)) = self.waits.expire(now) {
             self.resume(now, id, |pass, cache| pass.waited(now, until, false, cache), out);
         } else if let Some((key, wake)) = self.queue.pop(now) {
             self.begin(now, key, wake, out);
@@ -384,7 +377,7 @@ impl Engine {
         let id = PassId(self.next_id());
         out.push(Output { because: Because::Record(wake.cause), what: Out::Woke { pass: id, key: key.clone(), why: wake.why } });
         let argument = match key.controller {
-            Controller::VmCreate => self.arguments.get(&key.object).cloned(),
+            Controller::VmCreate => self.creates.get(&key.object).cloned(),
             _ => None,
         };
         self.active.insert(key.clone(), id);
@@ -448,13 +441,11 @@ impl Engine {
     fn run(&mut self, now: Timestamp, id: PassId, out: &mut Vec<Output>) {
         self.work.runs += 1;
         let mut pass = self.passes.remove(&id).expect("only open passes are run");
-        let creates = self.active.keys().filter(|key| key.controller == Controller::VmCreate).count();
-        let creating = Key { controller: Controller::VmCreate, object: pass.key.object.clone() };
         let around = Around {
             settings: &self.settings,
             cache: &self.cache,
-            slots_free: creates + self.arguments.len() < self.settings.create_slots(),
-            creating: self.active.contains_key(&creating) || self.arguments.contains_key(&creating.object),
+            slots_free: self.creates.len() < self.settings.create_slots(),
+            creating: self.creates.contains_key(&pass.key.object),
         };
         let mut cx = Cx::new(&mut pass, around);
         let (stop, write) = match cx.controller() {
@@ -473,7 +464,7 @@ impl Engine {
             Ok(verdict) | Err(Stop::End(verdict)) => verdict,
         };
         if let Some((key, argument)) = spawned {
-            self.arguments.insert(key.object.clone(), Arc::new(argument));
+            self.creates.insert(key.object.clone(), Arc::new(argument));
             let wake = Wake { cause: Cause::default(), why: "create".into(), idle: Idle::Busy };
             self.wake(now, key, wake);
         }
@@ -517,13 +508,13 @@ impl Engine {
             }
             Asked::Wait { until, deadline } => {
                 let there = matches!(&until, Until::PowerState(vm, wanted) if self.power.get(vm) == Some(wanted));
-                pass.pending = Some(Pending::Wait(until.clone()));
+                pass.pending = Some(Pending::Wait);
                 if there {
                     self.passes.insert(id, pass);
                     self.resume(now, id, |pass, cache| pass.waited(now, until, true, cache), out);
                     return;
                 }
-                self.deadlines.insert((deadline, id), ());
+                self.waits.add(id, deadline, until);
             }
         }
         self.passes.insert(id, pass);
@@ -562,13 +553,32 @@ impl Engine {
             }
         }
         if key.controller == Controller::VmCreate {
-            self.arguments.remove(&key.object);
-            if let Some(next) = self.queue.unpark() {
-                self.wake(now, next, Wake { cause, why: "a create slot is free".into(), idle: Idle::Busy });
-            }
+            self.creates.remove(&key.object);
+            self.look_at_created(now, cause, &key, &verdict);
+        }
+        if verdict != Verdict::Parked && key.controller != Controller::Group {
+            self.give_slot(now, cause);
         }
         if let Some(wake) = self.again.remove(&key) {
             self.wake(now, key, wake);
+        }
+    }
+
+    /// Wakes the next VM that waits for a create slot, if one is free. Each VM so woken hands on what it doesn't take.
+    fn give_slot(&mut self, now: Timestamp, cause: Cause) {
+        if self.creates.len() < self.settings.create_slots()
+            && let Some(next) = self.queue.unpark()
+        {
+            self.wake(now, next, Wake { cause, why: "a create slot is free".into(), idle: Idle::Busy });
+        }
+    }
+
+    /// The end of a create wakes its VM: what came into being does by itself, what failed is looked at as late as upstream's poll may be.
+    fn look_at_created(&mut self, now: Timestamp, cause: Cause, create: &Key, verdict: &Verdict) {
+        if verdict.error().is_some() {
+            let vm = Key { controller: Controller::Vm, object: create.object.clone() };
+            let after = self.settings.create_vm_requeue_delay;
+            self.wake(now + after, vm, Wake { cause, why: "the create failed".into(), idle: Idle::Busy });
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) enum Pending {
         keys: Vec<ObjectKey>,
         answers: BTreeMap<WriteId, api::Answer>,
     },
-    Wait(Until),
+    Wait,
     /// The last write, after which the pass ends with this verdict.
     Closing(Verdict),
 }

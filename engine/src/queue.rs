@@ -100,6 +100,7 @@ pub struct Queue {
     retries: BTreeSet<(Timestamp, Key)>,
     failures: BTreeMap<Key, u32>,
     parked: BTreeSet<(Reverse<i32>, u64, Key)>,
+    asleep: BTreeSet<Key>,
     arrivals: u64,
 }
 
@@ -183,7 +184,7 @@ impl Queue {
 
     /// Lets a key sleep until a create slot is free; the highest priority, then the earliest, is woken first.
     pub fn park(&mut self, key: Key, priority: i32) {
-        if !self.parked.iter().any(|(.., parked)| *parked == key) {
+        if self.asleep.insert(key.clone()) {
             self.parked.insert((Reverse(priority), self.arrivals, key));
             self.arrivals += 1;
         }
@@ -191,7 +192,9 @@ impl Queue {
 
     /// Takes out the key that is to have the next free slot.
     pub fn unpark(&mut self) -> Option<Key> {
-        self.parked.pop_first().map(|(.., key)| key)
+        let (.., key) = self.parked.pop_first()?;
+        self.asleep.remove(&key);
+        Some(key)
     }
 }
 

@@ -39,9 +39,9 @@ fn destroyed(view: &View<'_>, id: &VmId, out: &mut Check) {
         out.violated(&[id], "Destroy_Task of a VM that isn't off", "poweredOff", vm.runtime.power_state.to_string());
     }
     let uuid = vm.config.as_ref().map(|config| &*config.instance_uuid).unwrap_or_default();
-    let owner = view.objects::<VirtualMachine>().find(|object| object.spec.instance_uuid == uuid || object.object.uid() == uuid);
-    if !owner.is_some_and(|object| object.object.is_deleting()) {
-        let observed = owner.map_or_else(|| "no object has its instance UUID".to_owned(), |object| object.object.key.to_string());
+    let owner = view.owners(uuid).next();
+    if !owner.is_some_and(|object| object.is_deleting()) {
+        let observed = owner.map_or_else(|| "no object has its instance UUID".to_owned(), |object| object.key.to_string());
         out.violated(&[id], "Destroy_Task of a VM whose own object isn't under deletion", "an object under deletion", observed);
     }
 }
@@ -54,9 +54,7 @@ fn released(view: &View<'_>, before: &Object, after: Option<&Object>, out: &mut 
         return;
     }
     out.premise();
-    let left = view.vms().find(|vm| {
-        vm.config.as_ref().is_some_and(|config| !config.instance_uuid.is_empty() && *config.instance_uuid == *object.spec.instance_uuid)
-    });
+    let left = view.with_uuid(&object.spec.instance_uuid).next();
     if let Some(vm) = left {
         out.violated(
             &[&before.key, &vm.id],

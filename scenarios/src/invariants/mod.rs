@@ -7,6 +7,7 @@
 mod boot_order_delays;
 mod delete_held;
 mod destroy_in_order;
+mod ledger;
 mod one_vm_each;
 mod owner_iff_linked;
 mod power_call_wanted;
@@ -23,7 +24,7 @@ use vmtwin_model::Cause;
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::Inventory;
 
-use view::Ledger;
+use ledger::{Ledger, Touched};
 pub use view::View;
 
 use crate::format::InvariantSelection;
@@ -53,9 +54,9 @@ pub struct Invariant {
 pub(crate) enum When {
     /// After every record.
     Each(fn(&View<'_>, &Record, &mut Check)),
-    /// Whenever nothing is due.
+    /// Whenever nothing is due, at what changed since.
     AtRest(fn(&View<'_>, &mut Check)),
-    /// After every record, and whenever nothing is due.
+    /// After every record, and whenever nothing is due at what changed since.
     Both(fn(&View<'_>, &Record, &mut Check), fn(&View<'_>, &mut Check)),
     /// After the last step, when the run has gone on long enough.
     AtLast(fn(&View<'_>, &mut Check)),
@@ -138,13 +139,12 @@ pub struct Monitor {
     ledger: Ledger,
     told: BTreeSet<(&'static str, Vec<String>)>,
     premises: BTreeMap<&'static str, u64>,
-    was_resting: bool,
 }
 
 impl Monitor {
-    /// A monitor of the rules that a scenario selects.
+    /// A monitor of the rules that a scenario selects, over a run that is about to begin.
     #[must_use]
-    pub fn new(selection: &InvariantSelection, inventory: &Inventory) -> Self {
+    pub fn new(selection: &InvariantSelection, inventory: &Inventory, simulation: &Simulation) -> Self {
         let on = |rule: &&'static Invariant| {
             let named = |list: &[String]| list.iter().any(|name| name == rule.name);
             (selection.only.is_empty() || named(&selection.only)) && !named(&selection.disable)
@@ -152,10 +152,9 @@ impl Monitor {
         Self {
             rules: ALL.iter().filter(on).collect(),
             inventory: Arc::new(inventory.clone()),
-            ledger: Ledger::default(),
+            ledger: Ledger::begin(simulation),
             told: BTreeSet::new(),
             premises: BTreeMap::new(),
-            was_resting: false,
         }
     }
 
@@ -170,7 +169,8 @@ impl Monitor {
         let mut violations = Vec::new();
         for record in records {
             self.ledger.take(simulation, record);
-            for rule in self.rules.clone() {
+            for at in 0..self.rules.len() {
+                let rule = self.rules[at];
                 if let When::Each(check) | When::Both(check, _) = rule.when {
                     let found = self.look(simulation, |view, out| check(view, record, out));
                     violations.extend(self.tell(rule, found, simulation));
@@ -178,11 +178,10 @@ impl Monitor {
             }
             self.ledger.forget(record);
         }
-        let resting = simulation.next_pending().is_none();
-        if resting && !records.is_empty() {
+        if !self.ledger.touched.is_empty() && simulation.next_pending().is_none() {
             violations.extend(self.at_rest(simulation));
+            self.ledger.touched = Touched::default();
         }
-        self.was_resting = resting;
         violations
     }
 
@@ -234,7 +233,12 @@ impl Monitor {
     /// Turns findings into violations, each set of objects once.
     fn tell(&mut self, rule: &'static Invariant, found: Check, simulation: &Simulation) -> Vec<Violation> {
         const LINES: usize = 6;
-        *self.premises.entry(rule.name).or_default() += found.premises;
+        if found.premises > 0 {
+            *self.premises.entry(rule.name).or_default() += found.premises;
+        }
+        if found.findings.is_empty() {
+            return Vec::new();
+        }
         let fresh = found.findings.into_iter().filter(|finding| self.told.insert((rule.name, finding.objects.clone()))).collect::<Vec<_>>();
         let one = |finding: Finding| Violation {
             invariant: rule.name,

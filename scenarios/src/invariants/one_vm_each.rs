@@ -29,7 +29,9 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
 }
 
 fn at_rest(view: &View<'_>, out: &mut Check) {
-    for vm in view.vms() {
+    let touched = view.touched();
+    let named = touched.objects.iter().flat_map(|key| view.named(key));
+    for vm in touched.vms.iter().filter_map(|id| view.vm(id)).chain(named) {
         let ours = vm
             .config
             .as_ref()

@@ -15,10 +15,10 @@ pub(super) const RULE: Invariant = Invariant {
 };
 
 fn check(view: &View<'_>, out: &mut Check) {
-    for vm in view.objects::<VirtualMachine>() {
+    for vm in view.touched_objects::<VirtualMachine>() {
         member(view, vm.object, &vm.spec.group_name, MemberKind::VirtualMachine, out);
     }
-    for group in view.objects::<VirtualMachineGroup>() {
+    for group in view.touched_objects::<VirtualMachineGroup>() {
         member(view, group.object, &group.spec.group_name, MemberKind::VirtualMachineGroup, out);
     }
 }

@@ -29,13 +29,16 @@ fn check(view: &View<'_>, out: &mut Check) {
         if excused(view, object, vm, desired) {
             continue;
         }
-        out.premise();
         let reached = matches!(
             (desired, vm.runtime.power_state),
             (Desired::PoweredOn, Observed::PoweredOn)
                 | (Desired::PoweredOff, Observed::PoweredOff)
                 | (Desired::Suspended, Observed::Suspended)
         );
+        if !reached && still_tries(view, vm) {
+            continue;
+        }
+        out.premise();
         if !reached {
             let observed = vm.runtime.power_state.to_string();
             out.violated(&[key, &vm.id], format!("{desired} is desired, and nobody tries any more"), desired.to_string(), observed);
@@ -58,7 +61,7 @@ fn excused(view: &View<'_>, object: Typed<'_, VirtualMachine>, vm: &vsphere::Vir
     let moved = object.status.conditions.condition(&ConditionType::LocationValid).is_some_and(|condition| !condition.is_true());
     let class_missing = object.status.conditions.condition(&ConditionType::ClassReady).is_some_and(|condition| !condition.is_true());
     let storage_waits = object.spec.volumes.iter().any(|volume| volume.persistent_volume_claim.is_some());
-    paused || held || delayed || soft || cannot_suspend || unreachable || moved || class_missing || storage_waits || still_tries(view, vm)
+    paused || held || delayed || soft || cannot_suspend || unreachable || moved || class_missing || storage_waits
 }
 
 /// The last call on the VM failed, and not long ago: it will be tried again.

@@ -31,7 +31,7 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
     });
     let Some((cluster, host)) = found else { return };
     out.premise();
-    let on_host = view.vms().filter(|vm| vm.runtime.power_state == PowerState::PoweredOn && vm.location.host_name.as_deref() == Some(name));
+    let on_host = view.on_host(name).filter(|vm| vm.runtime.power_state == PowerState::PoweredOn);
     let (mut cpu, mut memory) = (MHz::ZERO, MiB::ZERO);
     for config in on_host.filter_map(|vm| vm.config.as_ref()) {
         cpu += MHz(config.cpu_allocation.reservation.unwrap_or(0));

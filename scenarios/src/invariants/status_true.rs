@@ -15,7 +15,7 @@ pub(super) const RULE: Invariant = Invariant {
 };
 
 fn check(view: &View<'_>, out: &mut Check) {
-    for object in view.objects::<VirtualMachine>() {
+    for object in view.touched_objects::<VirtualMachine>() {
         let key = &object.object.key;
         let paused = object.object.annotation("vmoperator.vmware.com/paused").is_some() || object.object.is_deleting();
         let Some(vm) = view.vm_of(key).filter(|vm| vm.runtime.connection_state == ConnectionState::Connected && !paused) else { continue };

@@ -42,7 +42,7 @@ pub struct Ran {
     pub report: Report,
     /// All records, if they were to be kept.
     pub records: Vec<Arc<Record>>,
-    /// The objects at the end: Kubernetes', then vSphere's.
+    /// The objects at the end, Kubernetes' and then vSphere's, if all records were to be kept.
     pub final_objects: Vec<Value>,
     /// How much the operator did.
     pub work: vmtwin_engine::Work,
@@ -145,7 +145,7 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         }
     };
     let mut run = Run {
-        monitor: Monitor::new(&scenario.invariants, &scenario.inventory),
+        monitor: Monitor::new(&scenario.invariants, &scenario.inventory, &simulation),
         violations: Vec::new(),
         start: scenario.start,
         end: scenario.start + scenario.horizon,
@@ -157,7 +157,7 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
     };
     run.watch_fresh();
     let (steps, halted) = play(&mut run, scenario);
-    finish(run, blank(RunResult::Passed), steps, halted)
+    finish(run, blank(RunResult::Passed), steps, halted, options.keep)
 }
 
 /// Applies the objects, then takes one step after the other; the first that fails ends the scenario.
@@ -214,11 +214,11 @@ fn play(run: &mut Run<'_>, scenario: &Scenario) -> (Vec<StepReport>, Option<Halt
     (reports, halted)
 }
 
-fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Option<Halt>) -> Ran {
+fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Option<Halt>, keep: Keep) -> Ran {
     let virtual_time = run.elapsed();
     let (events, digest) = (run.simulation.log().len(), run.simulation.log().digest());
     let records = run.simulation.log().kept().to_vec();
-    let final_objects = live::everything(&run.simulation);
+    let final_objects = if keep == Keep::All { live::everything(&run.simulation) } else { Vec::new() };
     let work = run.simulation.work();
     let failed = steps.iter().any(|step| step.result == StepResult::Failed);
     if halted.is_none() && !failed {

@@ -11,7 +11,7 @@ pub(crate) mod spec;
 
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
-use super::{VmDraft, not_created_yet, notice, unsupported};
+use super::{CREATE_UNDER_WAY, VmDraft, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
@@ -21,7 +21,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
     }
     forget_vanished(draft);
     match prepare(cx, draft) {
-        Ok(()) => Ok(not_created_yet(cx)),
+        Ok(()) => Ok(Verdict::Progress(CREATE_UNDER_WAY)),
         Err(Stop::End(verdict)) => {
             if let Verdict::Failed(error) = &verdict {
                 notice(cx, draft, "Create", Some(error));

@@ -1,0 +1,249 @@
+//! What the log told so far, as far as rules need it: kept by object, so that a look costs what the record touches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vmtwin_model::id::VmId;
+use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource};
+use vmtwin_model::time::Timestamp;
+use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::{self, Operation};
+
+use crate::log::{Data, Event, Record, Source};
+use crate::runner::Simulation;
+
+/// What the log told so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    /// The versions of VMs and groups that an open pass may still have seen.
+    pub(super) versions: BTreeMap<ObjectKey, BTreeMap<u64, Arc<Object>>>,
+    /// The calls of each open pass, by the number of its wake record.
+    pub(super) open: BTreeMap<u64, Vec<Call>>,
+    /// The power states that a VM had while a pass of it was open.
+    pub(super) states: BTreeMap<u64, BTreeSet<PowerState>>,
+    /// Which wake records belong to an object's open passes.
+    passes: BTreeMap<ObjectKey, BTreeSet<u64>>,
+    /// What each VM was last seen to carry.
+    marks: BTreeMap<VmId, Marks>,
+    /// Which VMs carry an instance UUID, a namespaced name, and which are on a host.
+    pub(super) by_uuid: BTreeMap<Arc<str>, BTreeSet<VmId>>,
+    pub(super) by_name: BTreeMap<Arc<str>, BTreeSet<VmId>>,
+    pub(super) on_host: BTreeMap<Arc<str>, BTreeSet<VmId>>,
+    /// Which VirtualMachine objects have an instance UUID, or a uid, of this text.
+    pub(super) owners: BTreeMap<Arc<str>, BTreeSet<ObjectKey>>,
+    /// What changed since nothing was due last.
+    pub(super) touched: Touched,
+}
+
+/// VMs and objects that a rule of rest has to look at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Touched {
+    /// VirtualMachines and VirtualMachineGroups.
+    pub(super) objects: BTreeSet<ObjectKey>,
+    /// The infrastructure's VMs.
+    pub(super) vms: BTreeSet<VmId>,
+}
+
+impl Touched {
+    /// Whether nothing changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.vms.is_empty()
+    }
+}
+
+/// By what a VM is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    uuid: Option<Arc<str>>,
+    name: Option<Arc<str>>,
+    host: Option<Arc<str>>,
+}
+
+/// A call of a pass.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// The call.
+    pub(super) operation: Operation,
+    /// When.
+    pub(super) at: Timestamp,
+    /// The VM's power state just then.
+    pub(super) state: Option<PowerState>,
+}
+
+impl Ledger {
+    /// Takes in what is there when a run begins.
+    pub(super) fn begin(simulation: &Simulation) -> Self {
+        let mut ledger = Self::default();
+        for vm in simulation.world().vms() {
+            ledger.mark(&vm.id, Some(vm));
+        }
+        for kind in [VirtualMachine::KIND, VirtualMachineGroup::KIND] {
+            for object in simulation.api().list(kind, None) {
+                ledger.own(None, Some(object));
+                ledger.touched.objects.insert(object.key.clone());
+            }
+        }
+        ledger
+    }
+
+    /// Takes a record in, before the rules look.
+    pub(super) fn take(&mut self, simulation: &Simulation, record: &Record) {
+        match (&record.event, &record.data) {
+            (Event::Write, Data::Change(change)) => {
+                let (before, after) = (change.before.as_ref(), change.after.as_ref());
+                if let Some(key) = after.or(before).map(|object| &object.key).filter(|key| is_followed(key.kind)) {
+                    self.own(before, after);
+                    self.touch(simulation, key, [before, after].into_iter().flatten().map(|object| &**object));
+                }
+                if let Some(after) = after.filter(|after| is_followed(after.key.kind)) {
+                    self.versions.entry(after.key.clone()).or_default().insert(after.resource_version, after.clone());
+                }
+            }
+            (Event::Wake, _) => self.wake(simulation, record),
+            (Event::Operation, Data::Call(operation)) => {
+                let state = operation.vm().and_then(|vm| simulation.world().vm(vm)).map(|vm| vm.runtime.power_state);
+                let call = Call { operation: operation.clone(), at: record.at, state };
+                self.open.entry(record.cause.0).or_default().push(call);
+            }
+            (Event::Change, _) if matches!(record.source, Source::Vsphere | Source::Guest | Source::Operator) => {
+                self.change(simulation, record);
+            }
+            _ => {}
+        }
+    }
+
+    fn own(&mut self, before: Option<&Arc<Object>>, after: Option<&Arc<Object>>) {
+        let names = |object: &Object| {
+            let uuid = object.view::<VirtualMachine>().map(|vm| vm.spec.instance_uuid.clone()).unwrap_or_default();
+            [uuid, object.uid().to_owned()].into_iter().filter(|name| !name.is_empty()).map(Arc::from).collect::<BTreeSet<Arc<str>>>()
+        };
+        let (old, new) = (before.map(|object| names(object)).unwrap_or_default(), after.map(|object| names(object)).unwrap_or_default());
+        let Some(key) = after.or(before).map(|object| object.key.clone()).filter(|key| key.kind == VirtualMachine::KIND) else { return };
+        for gone in old.difference(&new) {
+            remove(&mut self.owners, gone, &key);
+        }
+        for name in new.difference(&old) {
+            self.owners.entry(name.clone()).or_default().insert(key.clone());
+        }
+    }
+
+    /// A changed object, and below a group whatever hangs on its list of members, before and after.
+    fn touch<'a>(&mut self, simulation: &Simulation, key: &ObjectKey, versions: impl Iterator<Item = &'a Object>) {
+        let fresh = self.touched.objects.insert(key.clone());
+        for group in versions.filter_map(Object::view::<VirtualMachineGroup>) {
+            let members = group.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members);
+            for member in members {
+                let namespace = key.namespace.clone();
+                match member.kind.unwrap_or(MemberKind::VirtualMachine) {
+                    MemberKind::VirtualMachine => {
+                        self.touched.objects.insert(ObjectKey::of::<VirtualMachine>(namespace, member.name.as_str()));
+                    }
+                    MemberKind::VirtualMachineGroup => {
+                        let below = ObjectKey::of::<VirtualMachineGroup>(namespace, member.name.as_str());
+                        if fresh && !self.touched.objects.contains(&below) {
+                            let object = simulation.api().get(&below).cloned();
+                            self.touch(simulation, &below, object.as_deref().into_iter());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, simulation: &Simulation, record: &Record) {
+        let Some(key) = record.object.clone() else { return };
+        let states = vm_of(simulation, &key).map(|vm| vm.runtime.power_state);
+        self.states.insert(record.seq, states.into_iter().collect());
+        self.passes.entry(key).or_default().insert(record.seq);
+    }
+
+    fn change(&mut self, simulation: &Simulation, record: &Record) {
+        let Some(id) = record.vsphere.as_deref().map(VmId::from) else { return };
+        let vm = simulation.world().vm(&id);
+        self.mark(&id, vm);
+        if let Some(key) = &record.object {
+            self.touched.objects.insert(key.clone());
+            if let Some(vm) = vm {
+                for wake in self.passes.get(key).into_iter().flatten() {
+                    self.states.entry(*wake).or_default().insert(vm.runtime.power_state);
+                }
+            }
+        }
+    }
+
+    /// Notes by what a VM is found.
+    fn mark(&mut self, id: &VmId, vm: Option<&Arc<vsphere::VirtualMachine>>) {
+        self.touched.vms.insert(id.clone());
+        let new = vm.map(|vm| Marks {
+            uuid: vm.config.as_ref().map(|config| config.instance_uuid.clone()).filter(|uuid| !uuid.is_empty()),
+            name: vm.extra_config("vmservice.namespacedName").map(Arc::from),
+            host: vm.location.host_name.clone(),
+        });
+        let old = match &new {
+            Some(new) => self.marks.insert(id.clone(), new.clone()),
+            None => self.marks.remove(id),
+        };
+        if old == new {
+            return;
+        }
+        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        for (index, old, new) in
+            [(&mut self.by_uuid, old.uuid, new.uuid), (&mut self.by_name, old.name, new.name), (&mut self.on_host, old.host, new.host)]
+        {
+            if old != new {
+                if let Some(old) = old {
+                    remove(index, &old, id);
+                }
+                if let Some(new) = new {
+                    index.entry(new).or_default().insert(id.clone());
+                }
+            }
+        }
+    }
+
+    /// Forgets, after the rules looked, what no open pass can have seen.
+    pub(super) fn forget(&mut self, record: &Record) {
+        let (Event::Pass, Some(key)) = (record.event, &record.object) else { return };
+        let wake = record.cause.0;
+        self.open.remove(&wake);
+        self.states.remove(&wake);
+        if let Some(passes) = self.passes.get_mut(key) {
+            passes.remove(&wake);
+            if passes.is_empty() {
+                self.passes.remove(key);
+                if let Some(versions) = self.versions.get_mut(key)
+                    && let Some((newest, object)) = versions.pop_last()
+                {
+                    versions.clear();
+                    versions.insert(newest, object);
+                }
+            }
+        }
+    }
+}
+
+fn is_followed(kind: Kind) -> bool {
+    matches!(kind.info().kind, "VirtualMachine" | "VirtualMachineGroup")
+}
+
+/// The vSphere VM of an object.
+pub(super) fn vm_of<'a>(simulation: &'a Simulation, key: &ObjectKey) -> Option<&'a Arc<vsphere::VirtualMachine>> {
+    if key.kind != VirtualMachine::KIND {
+        return None;
+    }
+    let object = simulation.api().get(key)?;
+    let id = &object.view::<VirtualMachine>()?.status.unique_id;
+    simulation.world().vm(&VmId::from(id.as_str())).or_else(|| simulation.world().vm_named(&key.namespaced_name()))
+}
+
+/// Takes a member out of an index, and the entry with the last one.
+fn remove<M: Ord>(index: &mut BTreeMap<Arc<str>, BTreeSet<M>>, name: &Arc<str>, member: &M) {
+    if let Some(members) = index.get_mut(name) {
+        members.remove(member);
+        if members.is_empty() {
+            index.remove(name);
+        }
+    }
+}
