@@ -1,5 +1,8 @@
 //! What the tests of the house share: the library of scenarios, and runs of it.
 
+pub mod admission;
+pub mod conformance;
+
 use std::path::{Path, PathBuf};
 
 use vmtwin_scenarios::format::{self, Scenario};
@@ -39,6 +42,19 @@ pub fn scenarios(path: &Path) -> Vec<Scenario> {
     let loaded = format::load(path, &format::Root { folder: root(), allow_outside: false });
     assert_valid(&loaded);
     loaded.scenarios
+}
+
+/// The scenarios of a file.
+///
+/// # Errors
+/// The first line of the first diagnostic, if it isn't valid.
+pub fn scenarios_within(path: &Path) -> Result<Vec<Scenario>, String> {
+    let loaded = format::load(path, &format::Root { folder: root(), allow_outside: false });
+    if loaded.is_valid() {
+        return Ok(loaded.scenarios);
+    }
+    let told = loaded.diagnostics.iter().map(|diagnostic| diagnostic.render(false)).next().unwrap_or_default();
+    Err(told.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Holds that a file has no error.

@@ -1,5 +1,7 @@
 //! The one binary of integration tests.
 
+mod bugs;
+mod conformance;
 mod determinism;
 mod house;
 mod library;

@@ -178,7 +178,8 @@ impl Monitor {
             }
             self.ledger.forget(record);
         }
-        if !self.ledger.touched.is_empty() && simulation.next_pending().is_none() {
+        // While vCenter is out of reach nothing can be true of it; what changed meanwhile is looked at when it answers again.
+        if !self.ledger.touched.is_empty() && simulation.world().vcenter_is_up() && simulation.next_pending().is_none() {
             violations.extend(self.at_rest(simulation));
             self.ledger.touched = Touched::default();
         }
