@@ -79,7 +79,8 @@ impl<'a> World<'a> {
 
     /// The hypervisor's VM, by id or by name.
     pub(super) fn vm(&self, which: &str) -> Option<&'a Value> {
-        self.infrastructure().find(|object| object["kind"] == "VirtualMachine" && (object["moID"] == which || object["name"] == which))
+        let is_it = |object: &Value| [&object["moID"], &object["metadata"]["name"], &object["name"]].contains(&&Value::from(which));
+        self.infrastructure().find(|object| object["kind"] == "VirtualMachine" && is_it(object))
     }
 
     /// Another object of the infrastructure: `Kind` or `Kind/name`.
