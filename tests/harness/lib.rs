@@ -1,5 +1,7 @@
 //! What the tests of the house share: the library of scenarios, and runs of it.
 
+pub mod admission;
+
 use std::path::{Path, PathBuf};
 
 use vmtwin_scenarios::format::{self, Scenario};

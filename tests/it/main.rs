@@ -1,5 +1,6 @@
 //! The one binary of integration tests.
 
+mod admission;
 mod determinism;
 mod house;
 mod library;
