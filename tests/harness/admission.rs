@@ -1,16 +1,17 @@
 //! Admission cases as data: objects that are there, one request, and what must become of it.
 //!
 //! A case has `given` (manifests, status included), `features` (gates besides those of [`ON`]), `operator.networkProvider`, `when`
-//! (`verb`, `as`, `object`) and `then`. The whole chain is asked: the API server with the engine's admission and the storage quota.
+//! (`verb`, `as`, `object`) and `then`; ours may have `before`, requests that come first, and `causes` in `then`, all of them. The whole chain is asked: the API server with the engine's admission and the storage quota.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use vmtwin_apiserver::{ApiServer, IdOrder};
+use vmtwin_engine::storage_quota::{self, Granted, Objects};
 use vmtwin_engine::{Engine, Feature, Features, Input, NetworkProvider, Settings};
 use vmtwin_model::Cause;
-use vmtwin_model::kube::api::{Admitted, ApiError, Request, Review, Subresource, User, WatchEvent};
-use vmtwin_model::kube::{Kind, ObjectKey};
+use vmtwin_model::kube::api::{Admitted, ApiError, Request, Review, ReviewVerb, Subresource, User, WatchEvent};
+use vmtwin_model::kube::{Kind, Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::Timestamp;
 
@@ -32,7 +33,9 @@ const NOW: &str = "2026-01-01T00:00:12.5Z";
 pub struct Chain {
     api: ApiServer,
     engine: Engine,
+    granted: Granted,
     now: Timestamp,
+    settings: Arc<Settings>,
 }
 
 /// What became of a request.
@@ -78,8 +81,10 @@ impl Chain {
         let now = Timestamp::parse(NOW).expect("an instant");
         let mut chain = Self {
             api: ApiServer::new(vmtwin_apiserver::Settings { rng: Rng::new(1), id_order: IdOrder::Dense }),
-            engine: Engine::new(now, settings, Rng::new(1), 0),
+            engine: Engine::new(now, settings.clone(), Rng::new(1), 0),
+            granted: Granted::default(),
             now,
+            settings,
         };
         for manifest in case["given"].as_array().into_iter().flatten() {
             chain.install(manifest);
@@ -101,14 +106,56 @@ impl Chain {
     pub fn ask(&mut self, when: &Value) -> Verdict {
         let user = user(when["as"].as_str().unwrap_or("devops"));
         let request = request(when);
-        let Self { api, engine, now } = self;
-        let mut admission = |_: &ApiServer, review: Review| -> Admitted { engine.admit(*now, &review) };
+        let Self { api, engine, granted, now, .. } = self;
+        let mut asked = Vec::new();
+        let mut admission = |api: &ApiServer, review: Review| -> Admitted {
+            let (admission, requested) = engine.admit_counting(*now, &review, &Stored(api), granted)?;
+            asked = requested;
+            Ok(admission)
+        };
         let response = api.request(*now, Cause(2), &user, request, &mut admission);
-        let counts = Vec::new();
+        let counts = asked.iter().map(|one| (one.storage_class.clone(), one.policy.clone(), one.capacity.0)).collect();
+        if let Some(change) = response.changes.first()
+            && let Some(after) = &change.after
+        {
+            granted.note(after, change.before.is_none(), asked);
+        }
         for change in response.changes {
             engine.handle(*now, Cause(3), Input::Changed(change));
         }
         Verdict { result: response.result.map(|object| object.to_value()), asked: counts }
+    }
+
+    /// Asks the storage quota alone what a request needs.
+    ///
+    /// # Errors
+    /// If that can't be told.
+    ///
+    /// # Panics
+    /// If the request is for no object that can be read.
+    pub fn ask_quota(&self, when: &Value) -> Result<Vec<(String, String, i64)>, ApiError> {
+        let mut scratch = ApiServer::new(vmtwin_apiserver::Settings { rng: Rng::new(1), id_order: IdOrder::Dense });
+        let new = scratch.install(self.now, when["object"].clone()).unwrap_or_else(|error| panic!("{error}")).object;
+        let old = self.api.get(&new.key).cloned();
+        let verb = if when["verb"] == "update" { ReviewVerb::Update } else { ReviewVerb::Create };
+        let old = old.filter(|_| verb == ReviewVerb::Update);
+        let review = Review { user: user("devops"), verb, key: new.key.clone(), old, new: Some((*new).clone()) };
+        let asked = storage_quota::asked(&self.settings.features, &Stored(&self.api), &review, &new)?;
+        storage_quota::judge(&Stored(&self.api), &self.granted, &new.key.namespace, &asked)?;
+        Ok(asked.into_iter().map(|one| (one.storage_class, one.policy, one.capacity.0)).collect())
+    }
+}
+
+/// What an API server holds at the moment, for the quota.
+struct Stored<'a>(&'a ApiServer);
+
+impl Objects for Stored<'_> {
+    fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.0.get(key)
+    }
+
+    fn list<'a>(&'a self, kind: Kind, namespace: &'a str) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
+        Box::new(self.0.list(kind, Some(namespace)))
     }
 }
 
@@ -146,10 +193,20 @@ fn request(when: &Value) -> Request {
 pub fn check(case: &Value, on: &[&str]) -> Vec<String> {
     let (when, then) = (&case["when"], &case["then"]);
     let mut chain = Chain::of(case, on);
-    if when["webhook"] == "quota" || then["requested_capacity"].is_array() {
-        return vec!["the storage quota isn't there yet".to_owned()];
+    for earlier in case["before"].as_array().into_iter().flatten() {
+        if let Err(error) = chain.ask(earlier).result {
+            return vec![format!("what comes before is refused: {error}")];
+        }
     }
-    let verdict = chain.ask(when);
+    let verdict = if when["webhook"] == "quota" {
+        let asked = chain.ask_quota(when);
+        match asked {
+            Ok(asked) => Verdict { result: Ok(when["object"].clone()), asked },
+            Err(error) => Verdict { result: Err(error), asked: Vec::new() },
+        }
+    } else {
+        chain.ask(when)
+    };
     let mut wrong = Vec::new();
     let allowed = then["allowed"].as_bool().unwrap_or(true);
     match &verdict.result {

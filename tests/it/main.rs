@@ -2,6 +2,7 @@
 
 mod bugs;
 mod conformance;
+mod admission;
 mod determinism;
 mod house;
 mod library;

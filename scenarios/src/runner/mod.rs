@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod simulation;
 mod steps;
+mod stored;
 
 pub use live::{VSPHERE, VSPHERE_KINDS};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
