@@ -1,5 +1,6 @@
 //! What a structural schema says of a manifest: fields that it doesn't know, values that can't be read, defaults, and the
-//! rules that a value breaks. Texts and reasons are Kubernetes' own. Rules in CEL aren't evaluated.
+//! rules that a value breaks. Texts and reasons are Kubernetes' own. Rules in CEL are
+//! another module's.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -263,7 +264,7 @@ impl Check {
 }
 
 /// What a list keyed by fields knows an item by; absent fields have their defaults.
-fn list_key(schema: &Value, item: &Value) -> Value {
+pub(crate) fn list_key(schema: &Value, item: &Value) -> Value {
     let names = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let default = |name: &str| schema.pointer(&format!("/items/properties/{name}/default"));
     Value::Object(names.filter_map(|name| Some((name.to_owned(), item.get(name).or_else(|| default(name))?.clone()))).collect())

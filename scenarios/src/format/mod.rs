@@ -29,6 +29,7 @@ use vmtwin_model::time::{Span, Timestamp};
 
 pub use files::{Disk, Files, Memory, Root};
 pub use lower::operator::INVARIANTS;
+pub(crate) use near::nearest;
 pub use output::{
     CallCount, CallResult, CallsCheck, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest, NetworkProvider,
     OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,

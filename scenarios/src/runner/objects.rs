@@ -34,7 +34,7 @@ pub(super) fn vm_key(name: &str) -> Option<ObjectKey> {
 
 /// The object that a manifest describes, if it is of a kind that is served.
 #[must_use]
-pub(super) fn key_of_manifest(manifest: &Value) -> Option<ObjectKey> {
+pub(crate) fn key_of_manifest(manifest: &Value) -> Option<ObjectKey> {
     let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let kind = Kind::find(text("/apiVersion"), text("/kind"))?;
     Some(ObjectKey::new(kind, text("/metadata/namespace"), text("/metadata/name")))
@@ -61,7 +61,7 @@ pub(super) fn verb_of(request: &Request) -> &'static str {
 }
 
 /// How a manifest is called in a message.
-pub(super) fn name_of(manifest: &Value) -> String {
+pub(crate) fn name_of(manifest: &Value) -> String {
     let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     match text("/metadata/namespace") {
         "" => format!("{}/{}", text("/kind"), text("/metadata/name")),

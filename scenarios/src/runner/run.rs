@@ -256,7 +256,7 @@ fn in_order(manifests: &[Manifest]) -> Vec<&Manifest> {
     ordered
 }
 
-fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {
+pub(crate) fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {
     let mut state: Vec<Value> = scenario.state.iter().map(|manifest| manifest.value.clone()).collect();
     state.extend(scenario.classes.iter().map(|manifest| manifest.value.clone()));
     Setup {
@@ -272,7 +272,7 @@ fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) 
 }
 
 /// The engine's settings of a scenario's `operator` section.
-fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
+pub(crate) fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
     let section = &scenario.operator;
     let mut features = Features::default();
     for (name, on) in &section.features {
