@@ -1,6 +1,8 @@
 //! The one binary of integration tests.
 
+mod contract;
 mod determinism;
 mod house;
 mod library;
+mod second_world;
 mod work;
