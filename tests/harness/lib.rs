@@ -1,11 +1,15 @@
-//! What the tests of the house share: the library of scenarios, and runs of it.
+//! What the tests of the house share: the library of scenarios and runs of it, and the worlds behind the vSphere port.
+
+pub mod contract;
+pub mod twin;
+pub mod vcsim;
 
 pub mod admission;
 pub mod conformance;
 
 use std::path::{Path, PathBuf};
 
-use vmtwin_scenarios::format::{self, Scenario};
+use vmtwin_scenarios::format::{self, Files, Scenario};
 
 /// The root of the repository.
 #[must_use]
@@ -64,4 +68,22 @@ pub fn scenarios_within(path: &Path) -> Result<Vec<Scenario>, String> {
 pub fn assert_valid(loaded: &format::Loaded) {
     let text: String = loaded.diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect();
     assert!(loaded.is_valid(), "{text}");
+}
+
+/// No other file.
+#[derive(Debug)]
+pub struct Nowhere;
+
+impl Files for Nowhere {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
+    }
+
+    fn is_inside(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
 }

@@ -1,9 +1,11 @@
 //! The one binary of integration tests.
 
+mod admission;
 mod bugs;
 mod conformance;
-mod admission;
+mod contract;
 mod determinism;
 mod house;
 mod library;
+mod second_world;
 mod work;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vmtwin_scenarios::format::{self, Files, Scenario};
+use vmtwin_scenarios::format::{self, Scenario};
 use vmtwin_scenarios::runner::{Options, Ran, RunResult, run};
 
 /// A scenario of so many VMs that are created, run, and are deleted.
@@ -23,26 +23,9 @@ fn lives(count: usize) -> Scenario {
         text.push_str(&format!("    - VirtualMachine/ns/vm-{n:04}\n"));
     }
     text.push_str("  - settle: {}\n    timeout: 4h\n");
-    let loaded = format::load_bytes(Path::new("lives.yaml"), text.as_bytes(), &Nowhere);
+    let loaded = format::load_bytes(Path::new("lives.yaml"), text.as_bytes(), &vmtwin_tests::Nowhere);
     vmtwin_tests::assert_valid(&loaded);
     loaded.scenarios.into_iter().next().expect("one scenario")
-}
-
-/// No other file.
-struct Nowhere;
-
-impl Files for Nowhere {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
-    }
-
-    fn is_inside(&self, _: &Path) -> bool {
-        false
-    }
-
-    fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<std::path::PathBuf>> {
-        Ok(Vec::new())
-    }
 }
 
 fn played(count: usize) -> Ran {
