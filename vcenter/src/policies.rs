@@ -13,7 +13,7 @@ pub struct Policy {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Whether it encrypts: one of its filters does, or a capability of it.
+    /// Whether it encrypts: one of its I/O filters does.
     pub encrypted: bool,
 }
 
@@ -29,19 +29,22 @@ pub async fn all(connection: &Connection) -> Result<Vec<Policy>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let arguments = ids.iter().filter_map(|id| Some(profile_id("profileIds", id.text_at("uniqueId")?))).collect();
-    let profiles = connection.call(&Call::pbm(&manager, "PbmRetrieveContent", arguments), "").await?;
-    profiles.iter().map(policy).collect()
+    let profiles: Vec<Element> = ids.iter().filter_map(|id| Some(profile_id("profileIds", id.text_at("uniqueId")?))).collect();
+    let filters = connection.call(&Call::pbm(&manager, "PbmQueryIOFiltersFromProfileId", profiles.clone()), "").await?;
+    let contents = connection.call(&Call::pbm(&manager, "PbmRetrieveContent", profiles), "").await?;
+    contents.iter().map(|content| policy(content, &filters)).collect()
 }
 
-fn policy(profile: &Element) -> Result<Policy, Error> {
+/// A policy by its content, and the filters of all policies.
+fn policy(content: &Element, filters: &[Element]) -> Result<Policy, Error> {
     let lacking = |what| Error::Lacking { method: "PbmRetrieveContent", what };
-    let capabilities = profile.at("constraints").into_iter().flat_map(|constraints| constraints.list("subProfiles"));
-    let mut ids = capabilities.flat_map(|sub| sub.list("capability")).filter_map(|capability| capability.at("id"));
+    let id = content.text_at("profileId.uniqueId").ok_or_else(|| lacking("profileId"))?;
+    let own = filters.iter().filter(|filter| filter.text_at("key.uniqueId") == Some(id));
+    let mut kinds = own.flat_map(|filter| filter.list("iofilters")).filter_map(|filter| filter.text_at("filterType"));
     Ok(Policy {
-        id: profile.text_at("profileId.uniqueId").ok_or_else(|| lacking("profileId"))?.to_owned(),
-        name: profile.text_at("name").ok_or_else(|| lacking("name"))?.to_owned(),
-        encrypted: ids.any(|id| id.text_at("namespace").is_some_and(|space| space.to_ascii_lowercase().contains("encryption"))),
+        id: id.to_owned(),
+        name: content.text_at("name").ok_or_else(|| lacking("name"))?.to_owned(),
+        encrypted: kinds.any(|kind| kind == "ENCRYPTION"),
     })
 }
 
@@ -72,13 +75,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_encrypts_if_a_capability_of_it_does() {
-        let text = "<p><profileId><uniqueId>id</uniqueId></profileId><name>VM Encryption</name><constraints><subProfiles><capability>\
-            <id><namespace>vmwarevmcrypt@encryption</namespace><id>vmwarevmcrypt@ENCRYPTION</id></id></capability></subProfiles></constraints></p>";
-        let read = policy(&Element::read(text.as_bytes()).expect("a tree")).expect("a policy");
-        assert_eq!(read, Policy { id: "id".into(), name: "VM Encryption".into(), encrypted: true });
-        let plain = "<p><profileId><uniqueId>id</uniqueId></profileId><name>x</name></p>";
-        assert!(!policy(&Element::read(plain.as_bytes()).expect("a tree")).expect("a policy").encrypted);
-        assert!(policy(&Element::new("p")).is_err());
+    fn a_policy_encrypts_if_a_filter_of_it_does() {
+        let read = |text: &str| Element::read(text.as_bytes()).expect("a tree");
+        let content = read("<p><profileId><uniqueId>id</uniqueId></profileId><name>VM Encryption</name></p>");
+        let filter = |id: &str| {
+            read(&format!("<m><key><uniqueId>{id}</uniqueId></key><iofilters><filterType>ENCRYPTION</filterType></iofilters></m>"))
+        };
+        let expected = |encrypted| Policy { id: "id".into(), name: "VM Encryption".into(), encrypted };
+        assert_eq!(policy(&content, &[filter("other"), filter("id")]).expect("a policy"), expected(true));
+        assert_eq!(policy(&content, &[filter("other")]).expect("a policy"), expected(false));
+        assert!(policy(&Element::new("p"), &[]).is_err());
     }
 }
