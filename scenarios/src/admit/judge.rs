@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::storage::v1::StorageClass;
 use serde_json::{Value, json};
 use vmtwin_apiserver::{ApiServer, Asked, IdOrder, Response, Reviewed, in_stored_version};
 use vmtwin_engine::features::{Feature, UnknownGate};
+use vmtwin_engine::storage_quota::Granted;
 use vmtwin_engine::{Engine, Input, NetworkProvider, Settings};
 use vmtwin_model::Cause;
-use vmtwin_model::kube::api::{ApiError, PatchKind, Request, ReviewVerb, Subresource, User, WatchEvent};
-use vmtwin_model::kube::{Kind, Object, ObjectKey, Scope};
+use vmtwin_model::kube::api::{Admitted, ApiError, PatchKind, Request, ReviewVerb, Subresource, User, WatchEvent};
+use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, Scope};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::Timestamp;
+use vmtwin_model::vsphere::inventory::StoragePolicy;
 
 use super::manifests::Document;
 use super::surroundings::Surroundings;
 use super::verdict::{Filled, Outcome, Verdict};
 use crate::diagnostics::{Code, Diagnostic};
+use crate::runner::stored::Stored;
 use crate::runner::{SetupError, Simulation, objects, run, steps};
 
 /// Where kubectl keeps what was applied last.
@@ -55,6 +59,8 @@ pub struct Judge {
     api: ApiServer,
     engine: Engine,
     now: Timestamp,
+    /// What was let in and takes of the storage quota.
+    granted: Granted,
     /// The number of the next change.
     next: u64,
     namespace: String,
@@ -98,7 +104,7 @@ impl Judge {
     fn over(api: ApiServer, now: Timestamp, settings: Settings, rng: Rng, namespace: String) -> Self {
         let engine = Engine::new(now, Arc::new(settings), rng, 0);
         let known: Vec<Arc<Object>> = api.objects().cloned().collect();
-        let mut judge = Self { api, engine, now, next: 1, namespace };
+        let mut judge = Self { api, engine, now, granted: Granted::default(), next: 1, namespace };
         for object in known {
             judge.tell(WatchEvent { key: object.key.clone(), before: None, after: Some(object) });
         }
@@ -127,7 +133,27 @@ impl Judge {
                 Err(error) => wrong.push(tell(Code::NotAManifest, format!("it can't be there: {error}"))),
             }
         }
+        self.know_policies();
         (self, wrong)
+    }
+
+    /// What the operator itself keeps of each class' storage policy, where the surroundings don't say: a policy that doesn't encrypt.
+    fn know_policies(&mut self) {
+        let manifests = self.api.list(StorageClass::KIND, None).filter_map(|object| {
+            let class = object.to_value();
+            let id = class.pointer("/parameters/storagePolicyID")?.as_str()?;
+            objects::storage_policy(
+                self.engine.settings(),
+                &StoragePolicy { name: object.key.name.clone(), id: id.into(), datastores: Vec::new(), encrypted: false, thin: true },
+            )
+        });
+        for manifest in manifests.collect::<Vec<_>>() {
+            let there = objects::key_of_manifest(&manifest).is_some_and(|key| self.api.get(&key).is_some());
+            if !there && let Ok(installed) = self.api.install(self.now, manifest) {
+                let object = installed.object;
+                self.tell(WatchEvent { key: object.key.clone(), before: None, after: Some(object) });
+            }
+        }
     }
 
     /// The operator hears of a change at once.
@@ -201,16 +227,22 @@ impl Judge {
     }
 
     fn request(&mut self, user: &User, request: Request) -> (Response, Vec<Filled>) {
-        let Self { api, engine, now, .. } = self;
-        let mut filled = Vec::new();
-        let response = api.request(*now, Cause(self.next), user, request, &mut |_, review| {
+        let Self { api, engine, now, granted, .. } = self;
+        let (mut filled, mut asked) = (Vec::new(), Vec::new());
+        let response = api.request(*now, Cause(self.next), user, request, &mut |api: &ApiServer, review| {
             let before = review.new.clone();
-            let admission = engine.admit(*now, &review)?;
+            let (admission, needed) = engine.admit_counting(*now, &review, &Stored(api), granted)?;
+            asked = needed;
             if let (Some(before), Some(after)) = (before, &admission.object) {
                 filled = Filled::between(&before, after);
             }
             Ok(admission)
         });
+        if let Some(change) = response.changes.first()
+            && let Some(after) = &change.after
+        {
+            self.granted.note(after, change.before.is_none(), asked);
+        }
         for change in &response.changes {
             self.tell(change.clone());
         }
@@ -221,8 +253,10 @@ impl Judge {
     pub(super) fn review(&mut self, user: &User, asked: Asked) -> Reviewed {
         let (Asked::Create { object } | Asked::Update { object, .. } | Asked::Delete { old: object }) = &asked;
         self.need_namespace(object);
-        let Self { api, engine, now, .. } = self;
-        api.review(*now, user, asked, &mut |_, review| engine.admit(*now, &review))
+        let Self { api, engine, now, granted, .. } = self;
+        api.review(*now, user, asked, &mut |api: &ApiServer, review| -> Admitted {
+            engine.admit_counting(*now, &review, &Stored(api), granted).map(|(admission, _)| admission)
+        })
     }
 }
 

@@ -10,7 +10,7 @@ mod report;
 pub(crate) mod run;
 mod simulation;
 pub(crate) mod steps;
-mod stored;
+pub(crate) mod stored;
 
 pub use live::{VSPHERE, VSPHERE_KINDS};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};

@@ -201,7 +201,7 @@ fn storage(settings: &Settings, inventory: &Inventory, out: &mut Vec<Value>) {
 }
 
 /// What the operator knows of a policy. Its own controller would write this from vCenter's facts; until it does, the facts are given here.
-fn storage_policy(settings: &Settings, policy: &StoragePolicy) -> Option<Value> {
+pub(crate) fn storage_policy(settings: &Settings, policy: &StoragePolicy) -> Option<Value> {
     let digits: String = policy.id.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
     let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_uuid.then(|| {

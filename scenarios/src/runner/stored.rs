@@ -7,7 +7,7 @@ use vmtwin_engine::storage_quota::Objects;
 use vmtwin_model::kube::{Kind, Object, ObjectKey};
 
 /// What an API server holds at the moment.
-pub(super) struct Stored<'a>(pub(super) &'a ApiServer);
+pub(crate) struct Stored<'a>(pub(crate) &'a ApiServer);
 
 impl Objects for Stored<'_> {
     fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
