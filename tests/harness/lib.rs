@@ -1,4 +1,6 @@
-//! What the tests of the house share: the library of scenarios, and runs of it.
+//! What the tests of the house share: the library of scenarios, and runs of it; and what hostile input is thrown at.
+
+pub mod hostile;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! The one binary of integration tests.
 
 mod determinism;
+mod hostile;
 mod house;
 mod library;
 mod work;
