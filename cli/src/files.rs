@@ -135,10 +135,10 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// Whether a file holds a scenario, or can't be read: then loading it tells why.
+/// Whether a file holds a scenario, as far as its beginning tells, or can't be read: then loading it tells why.
 fn may_hold_scenario(path: &Path) -> bool {
     let mut content = Vec::new();
-    match std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content)) {
+    match std::fs::File::open(path).and_then(|file| file.take(format::MOST_BYTES).read_to_end(&mut content)) {
         Ok(_) => format::is_scenario_file(&content),
         Err(_) => true,
     }

@@ -1,11 +1,12 @@
-//! What the tests of the house share: the library of scenarios and runs of it, and the worlds behind the vSphere port.
-
-pub mod contract;
-pub mod twin;
-pub mod vcsim;
+//! What the tests of the house share: the library of scenarios and runs of it, foreign cases, the worlds behind the vSphere port, and
+//! what hostile input is thrown at.
 
 pub mod admission;
 pub mod conformance;
+pub mod contract;
+pub mod hostile;
+pub mod twin;
+pub mod vcsim;
 
 use std::path::{Path, PathBuf};
 

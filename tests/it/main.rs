@@ -5,6 +5,7 @@ mod bugs;
 mod conformance;
 mod contract;
 mod determinism;
+mod hostile;
 mod house;
 mod library;
 mod second_world;

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::Cause;
-use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::time::Span;
 use vmtwin_model::vsphere::Inventory;
 
 use ledger::{Ledger, Touched};
@@ -197,15 +197,19 @@ impl Monitor {
         violations
     }
 
-    /// Lets a fork of the run go on until it settles, two hours at most, and looks by the liveness rules.
-    pub fn follow(&mut self, mut fork: Simulation, _: Timestamp) -> Vec<Violation> {
+    /// Lets a fork of the run go on until it settles, two hours at most, and looks by the liveness rules; nothing if it was told to stop before.
+    /// `cancelled` is asked after each turn.
+    pub fn follow(&mut self, mut fork: Simulation, cancelled: &mut dyn FnMut() -> bool) -> Option<Vec<Violation>> {
         let wanted = self.rules.iter().any(|rule| matches!(rule.when, When::AtLast(_)));
         if !wanted {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let deadline = fork.now() + FOLLOWED;
         let mut monitor = self.clone();
         while fork.next_pending().is_some_and(|at| at <= deadline) {
+            if cancelled() {
+                return None;
+            }
             match fork.turn(deadline) {
                 Turn::Idle => break,
                 Turn::Event(records) => records.iter().for_each(|record| {
@@ -222,7 +226,7 @@ impl Monitor {
             }
         }
         self.premises = monitor.premises;
-        violations
+        Some(violations)
     }
 
     fn look(&self, simulation: &Simulation, check: impl FnOnce(&View<'_>, &mut Check)) -> Check {

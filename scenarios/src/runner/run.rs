@@ -57,8 +57,21 @@ pub(super) struct Run<'a> {
     pub(super) end: Timestamp,
     pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, Value>,
     pub(super) step_began: Vec<u64>,
+    patience: Patience<'a>,
+}
+
+/// Whether to go on. Asking costs, so it is asked once in many turns.
+struct Patience<'a> {
     cancelled: &'a dyn Fn() -> bool,
     turns: u32,
+}
+
+impl Patience<'_> {
+    fn is_over(&mut self) -> bool {
+        const LOOK_EVERY: u32 = 1024;
+        self.turns = self.turns.wrapping_add(1);
+        self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)()
+    }
 }
 
 /// Why a run goes no further.
@@ -76,9 +89,7 @@ impl Run<'_> {
 
     /// One turn of the loop, with all that watches it. Gives the records that were written; nothing if nothing happens up to the limit.
     pub(super) fn turn(&mut self, limit: Timestamp) -> Result<Option<Vec<Arc<Record>>>, Halt> {
-        const LOOK_EVERY: u32 = 1024;
-        self.turns = self.turns.wrapping_add(1);
-        if self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)() {
+        if self.patience.is_over() {
             return Err(Halt::Interrupted);
         }
         match self.simulation.turn(limit.min(self.end)) {
@@ -151,8 +162,7 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         end: scenario.start + scenario.horizon,
         applied: std::collections::BTreeMap::new(),
         step_began: Vec::new(),
-        cancelled,
-        turns: 0,
+        patience: Patience { cancelled, turns: 0 },
         simulation,
     };
     run.watch_fresh();
@@ -214,7 +224,7 @@ fn play(run: &mut Run<'_>, scenario: &Scenario) -> (Vec<StepReport>, Option<Halt
     (reports, halted)
 }
 
-fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Option<Halt>, keep: Keep) -> Ran {
+fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, mut halted: Option<Halt>, keep: Keep) -> Ran {
     let virtual_time = run.elapsed();
     let (events, digest) = (run.simulation.log().len(), run.simulation.log().digest());
     let records = run.simulation.log().kept().to_vec();
@@ -222,8 +232,10 @@ fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Optio
     let work = run.simulation.work();
     let failed = steps.iter().any(|step| step.result == StepResult::Failed);
     if halted.is_none() && !failed {
-        let found = run.monitor.follow(run.simulation.clone(), run.end);
-        run.violations.extend(found);
+        match run.monitor.follow(run.simulation.clone(), &mut || run.patience.is_over()) {
+            Some(found) => run.violations.extend(found),
+            None => halted = Some(Halt::Interrupted),
+        }
     }
     let result = if halted.is_some() {
         RunResult::Interrupted
