@@ -205,7 +205,7 @@ pub async fn ground(connection: &Connection, item: &str) -> Ground {
     let folder = inventory.of_kind("Folder").find(|entry| entry.name == "vm").expect("the datacenter's folder of VMs");
     let datastore = inventory.of_kind("Datastore").next().expect("a datastore");
     Ground {
-        cluster: cluster.id.into(),
+        cluster: cluster.id.clone().into(),
         pool: pool.object.id.as_str().into(),
         folder: folder.object.id.as_str().into(),
         datastore: datastore.name.as_str().into(),

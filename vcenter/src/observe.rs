@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_nobody_watches_is_no_change() {
-        let mut memory = watching();
+        let mut memory = Memory::default();
         assert!(memory.take_in(&updates(&update("modify", "vm-1", &[("summary.guestFullName", "x"), ("parentVApp", "y")]))).is_empty());
     }
 
