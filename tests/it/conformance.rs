@@ -2,23 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use vmtwin_tests::conformance::{self, Case, FILES, Outcome, Pending, Tally};
+use vmtwin_tests::conformance::{self, Case, Outcome, Pending, Tally};
 use vmtwin_tests::root;
 
-/// Every case of a folder, with what became of it: file, case, outcome.
-fn run_all(folder: &Path) -> Vec<(&'static str, Case, Outcome)> {
-    let files = FILES.iter().filter(|(file, _)| folder.join(format!("{file}.yaml")).is_file());
-    let of_file = |&(file, on): &(&'static str, &'static [&'static str])| {
-        let cases = conformance::load(&folder.join(format!("{file}.yaml")));
-        cases.into_iter().map(move |case| {
-            let outcome = conformance::run(&case, on);
-            (file, case, outcome)
-        })
-    };
-    files.flat_map(of_file).collect()
+/// Every case of a folder, with what became of it: file, case, outcome. They are shared among two threads, one case by one.
+fn run_all(folder: &Path) -> Vec<(String, Case, Outcome)> {
+    let mut cases = Vec::new();
+    for path in conformance::files(folder) {
+        let file = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        cases.extend(conformance::load(&path).into_iter().map(|case| (file.clone(), case)));
+    }
+    let play = |(file, case): &(String, Case)| conformance::run(case, conformance::gates(file, case));
+    let (first, second) = cases.split_at(cases.len() / 2);
+    let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let first = scope.spawn(|| first.iter().map(play).collect::<Vec<_>>());
+        let second: Vec<Outcome> = second.iter().map(play).collect();
+        first.join().expect("a case's panic is caught").into_iter().chain(second).collect()
+    });
+    cases.into_iter().zip(outcomes).map(|((file, case), outcome)| (file, case, outcome)).collect()
 }
 
-fn tally(ran: &[(&'static str, Case, Outcome)], list: &Pending) -> Tally {
+fn tally(ran: &[(String, Case, Outcome)], list: &Pending) -> Tally {
     let mut tally = Tally::default();
     for (file, case, outcome) in ran {
         tally.count(file, case, outcome, list.left_out.contains_key(&case.id));

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use vmtwin_model::time::{Span, Timestamp};
 
-use super::compare::{amount, contains, equal, equal_in_any_order, has, holds, instant, is_nothing, mentions, somewhere};
+use super::compare::{amount, contains, equal, equal_in_any_order, has, holds, instant, is_nothing, matches, mentions, somewhere};
 use super::paths::{self, Found};
-use super::world::{Call, World};
+use super::world::{Call, World, looks_again};
 
 /// Why a check doesn't hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,58 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
+/// The operators that may stand beside a path, with what belongs to one.
+const OPERATORS: [&str; 15] = [
+    "any_order",
+    "at_least",
+    "contains",
+    "empty",
+    "equals",
+    "exists",
+    "in",
+    "lacks",
+    "length",
+    "matches",
+    "mentions",
+    "not_equals",
+    "one_of",
+    "unchanged_since",
+    "within",
+];
+
+/// The keys of each sort of check besides operators and `note`, by the key that tells the sort; the first that is there does.
+const SORTS: [(&str, &[&str]); 11] = [
+    ("all_of", &["all_of"]),
+    ("any_of", &["any_of"]),
+    ("call", &["after", "before", "call", "count", "data", "has", "mentions", "path", "result", "somewhere", "vm"]),
+    ("error_contains", &["count", "error_contains", "object", "retried"]),
+    ("event", &["count", "event"]),
+    ("objects", &["count", "objects", "where"]),
+    ("same", &["same"]),
+    ("different", &["different"]),
+    ("placementPolicies", &["equals", "placementPolicies", "request", "tagCategory", "tagUUIDsAdded", "tagsAdded"]),
+    ("retried", &["object", "retried"]),
+    (
+        "condition",
+        &["condition", "exists", "message", "message_contains", "not_status", "object", "reason", "status", "vsphere", "vsphereVM"],
+    ),
+];
+
+/// Holds that every key of a check is one that is judged: what is passed over would be taken for true.
+fn understood(check: &Value) -> Judged {
+    let sort = SORTS.iter().find(|(sort, _)| check.get(*sort).is_some());
+    let own = sort.map_or(&["exists", "object", "path", "vsphere", "vsphereVM"][..], |(_, keys)| keys);
+    let has_path = check.get("path").is_some();
+    let known = |key: &str| key == "note" || own.contains(&key) || (has_path && OPERATORS.contains(&key));
+    match check.as_object().into_iter().flatten().find(|(key, _)| !known(key)) {
+        None => Ok(()),
+        Some((key, _)) => unknown(format!("`{key}` can't be judged in {check}")),
+    }
+}
+
 /// Whether a check holds.
 pub(super) fn judge(world: &World<'_>, check: &Value) -> Judged {
+    understood(check)?;
     let held = if let Some(all) = check["all_of"].as_array() {
         all.iter().try_for_each(|check| judge(world, check))
     } else if let Some(any) = check["any_of"].as_array() {
@@ -48,6 +98,8 @@ pub(super) fn judge(world: &World<'_>, check: &Value) -> Judged {
         call(world, check)
     } else if let Some(part) = text(check, "error_contains") {
         error(world, check, part)
+    } else if check.get("retried").is_some() {
+        last_pass(world, check)
     } else if check.get("event").is_some() {
         event(world, check)
     } else if check.get("objects").is_some() {
@@ -68,15 +120,15 @@ pub(super) fn judge(world: &World<'_>, check: &Value) -> Judged {
 }
 
 fn any_of(world: &World<'_>, checks: &[Value]) -> Judged {
-    let mut whys = Vec::new();
+    let (mut whys, mut unjudged) = (Vec::new(), Ok(()));
     for check in checks {
         match judge(world, check) {
             Ok(()) => return Ok(()),
             Err(Failed::No(why)) => whys.push(why),
-            Err(unknown) => return Err(unknown),
+            Err(unknown) => unjudged = Err(unknown),
         }
     }
-    no(format!("none of: {}", whys.join("; ")))
+    unjudged.and_then(|()| no(format!("none of: {}", whys.join("; "))))
 }
 
 /// What a check looks at: its name, and the object if it is there.
@@ -223,8 +275,7 @@ fn operators(world: &World<'_>, name: &str, found: &Found, check: &Value) -> Jud
         return no(&format!("which doesn't mention {part}"));
     }
     if let Some(pattern) = text(check, "matches") {
-        let regex = regex::Regex::new(pattern).map_err(|error| Failed::Unknown(error.to_string()))?;
-        if !regex.is_match(here.as_str().unwrap_or(&here.to_string())) {
+        if !matches(pattern, here.as_str().unwrap_or(&here.to_string())).map_err(Failed::Unknown)? {
             return no(&format!("which {pattern} doesn't match"));
         }
     }
@@ -311,15 +362,17 @@ fn matching<'a>(world: &World<'a>, check: &Value, methods: &[String]) -> Result<
         let wanted = methods.iter().any(|wanted| wanted == method)
             && text(check, "vm").is_none_or(|vm| world.is_about(&call, vm))
             && match text(check, "result") {
+                None => true,
                 Some("success") => call.succeeded == Some(true),
                 Some("error") => call.succeeded == Some(false),
-                _ => true,
+                Some(other) => return unknown(format!("a call doesn't end in `{other}`")),
             }
             && after.is_none_or(|after| call.record.elapsed >= after)
             && check.get("data").is_none_or(|part| holds(&call.data, part))
             && check.get("somewhere").is_none_or(|part| somewhere(&call.data, part))
-            && text(check, "has").is_none_or(|key| has(&call.data, key))
-            && text(check, "mentions").is_none_or(|part| mentions(&call.data, part));
+            && check.get("has").is_none_or(|keys| texts(keys).into_iter().any(|key| has(&call.data, key)))
+            // With a path it is that path's operator.
+            && (check.get("path").is_some() || text(check, "mentions").is_none_or(|part| mentions(&call.data, part)));
         if !wanted {
             continue;
         }
@@ -359,13 +412,31 @@ fn error(world: &World<'_>, check: &Value, part: &str) -> Judged {
         let told: std::collections::BTreeSet<String> = world.errors(text(check, "object")).map(|(error, _)| error).collect();
         return no(format!("{} passes ended in an error with `{part}`, not {wanted}; errors: {told:?}", found.len()));
     }
-    if check["retried"] == false && found.contains(&true) { no(format!("the error `{part}` is tried again")) } else { Ok(()) }
+    match check["retried"].as_bool() {
+        Some(wanted) if found.contains(&!wanted) => no(format!("the error `{part}` is {}tried again", if wanted { "not " } else { "" })),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the last pass of an object is followed by another of itself.
+fn last_pass(world: &World<'_>, check: &Value) -> Judged {
+    let object = text(check, "object").unwrap_or_default();
+    match (world.passes(Some(object)).last(), check["retried"].as_bool()) {
+        (None, _) => no(format!("{object} was never worked on")),
+        (Some(_), None) => unknown(format!("{check}: true or false?")),
+        (Some(passed), Some(wanted)) if looks_again(passed) == wanted => Ok(()),
+        (Some(passed), Some(_)) => no(format!("the last pass of {object} ended with: {}", passed.verdict)),
+    }
 }
 
 fn event(world: &World<'_>, check: &Value) -> Judged {
     let wanted = &check["event"];
-    let object = text(wanted, "object").unwrap_or_default();
-    let all: Vec<(String, String, bool)> = world.events(object).collect();
+    if let Some((key, _)) =
+        wanted.as_object().into_iter().flatten().find(|(key, _)| !["message_contains", "object", "reason", "type"].contains(&key.as_str()))
+    {
+        return unknown(format!("`{key}` of an event can't be judged"));
+    }
+    let all: Vec<(String, String, bool)> = world.events(text(wanted, "object")).collect();
     let fits = |(reason, message, warning): &&(String, String, bool)| {
         text(wanted, "reason").is_none_or(|wanted| wanted == reason)
             && text(wanted, "type").is_none_or(|wanted| (wanted == "Warning") == *warning)

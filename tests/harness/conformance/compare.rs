@@ -112,6 +112,34 @@ pub fn amount(value: &Value) -> Option<i64> {
     }
 }
 
+/// Whether a pattern is found in a text. The cases' patterns are Python's: one that begins by forbidding what the text begins with is
+/// understood, too (`^(?!2024-).*Z$`).
+///
+/// # Errors
+/// If it is no pattern that is understood.
+pub fn matches(pattern: &str, text: &str) -> Result<bool, String> {
+    let compiled = |pattern: &str| regex::Regex::new(pattern).map_err(|error| error.to_string());
+    let Some((unwanted, rest)) = pattern.strip_prefix("^(?!").and_then(forbidden) else { return Ok(compiled(pattern)?.is_match(text)) };
+    Ok(!compiled(&format!("^(?:{unwanted})"))?.is_match(text) && compiled(&format!("^(?:{rest})"))?.is_match(text))
+}
+
+/// What stands before the parenthesis that closes, and what follows it.
+fn forbidden(text: &str) -> Option<(&str, &str)> {
+    let mut open = 0;
+    let mut escaped = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => open += 1,
+            ')' if open == 0 => return Some((&text[..at], &text[at + 1..])),
+            ')' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// An instant.
 #[must_use]
 pub fn instant(value: &Value) -> Option<Timestamp> {
@@ -128,6 +156,15 @@ mod tests {
         assert!(equal(&json!("10Gi"), &json!(10_737_418_240_i64)) && equal(&json!("1024Mi"), &json!("1Gi")));
         assert!(equal(&json!("2026-01-01T00:00:00Z"), &json!("2026-01-01T00:00:00.000Z")));
         assert!(!equal(&json!("10Gi"), &json!("10G")) && !equal(&json!("True"), &json!("False")) && !equal(&json!(""), &json!("0")));
+    }
+
+    #[test]
+    fn a_pattern_may_forbid_a_beginning() {
+        assert_eq!(matches("^(?!2024-).*Z$", "2026-01-01T00:00:00Z"), Ok(true));
+        assert_eq!(matches("^(?!2024-).*Z$", "2024-01-01T00:00:00Z"), Ok(false));
+        assert_eq!(matches("^(?!(a|b)\\)).$", "c"), Ok(true));
+        assert_eq!(matches("b+", "abbc"), Ok(true));
+        assert!(matches("a(?=b)", "ab").is_err());
     }
 
     #[test]

@@ -11,11 +11,12 @@ mod tally;
 mod world;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use compare::matches;
 pub use tally::Tally;
 
 /// One case, as it stands in its file.
@@ -60,13 +61,37 @@ impl Outcome {
     }
 }
 
-/// The files of cases, and the gates that are on in each. Source: the README of the cases, section 5.
-pub const FILES: [(&str, &[&str]); 4] = [
-    ("admission", &crate::admission::ON),
-    ("lifecycle", &["InstanceStorage", "PodVMOnStretchedSupervisor"]),
-    ("placement", &["InstanceStorage", "PodVMOnStretchedSupervisor"]),
-    ("crypto-storage", &[]),
-];
+/// Upstream's built-in values.
+const BUILT_IN: &[&str] = &["InstanceStorage", "PodVMOnStretchedSupervisor"];
+
+/// The gates that are on in a file's case: by the file's name, or by the area of the case's id where the file has another name. Source: the
+/// README of the cases, section 5.
+#[must_use]
+pub fn gates(file: &str, case: &Case) -> &'static [&'static str] {
+    let area = case.id.split('-').next().unwrap_or_default();
+    match (file, area) {
+        ("lifecycle" | "placement", _) => BUILT_IN,
+        ("crypto-storage", _) => &[],
+        ("admission", _) | (_, "adm") => &crate::admission::ON,
+        (_, "lc" | "plc") => BUILT_IN,
+        _ => &[],
+    }
+}
+
+/// The files of cases in a folder, by name: all of its `.yaml` files but the list.
+///
+/// # Panics
+/// If the folder can't be read.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
+    files.retain(|path| {
+        path.extension().is_some_and(|ending| ending == "yaml") && path.file_name().is_some_and(|name| name != "pending.yaml")
+    });
+    files.sort();
+    files
+}
 
 /// The cases of a file.
 ///

@@ -9,7 +9,7 @@ use vmtwin_scenarios::log::Keep;
 use vmtwin_scenarios::runner::{Options, Ran, RunResult, run as play};
 
 use super::checks;
-use super::world::World;
+use super::world::{World, name_pools_exactly};
 use super::{Case, Outcome};
 
 /// The annotation by which a privileged user passes validation.
@@ -29,9 +29,12 @@ pub(super) fn run(case: &Case, on: &[&str]) -> Outcome {
     };
     match ran {
         Err(outcome) => outcome,
-        Ok(ran) => match failed_step(&ran) {
+        Ok(mut ran) => match failed_step(&ran) {
             Some(failure) => Outcome::Failed(vec![failure]),
-            None => judge(case, &ran),
+            None => {
+                name_pools_exactly(&mut ran.final_objects);
+                judge(case, &ran)
+            }
         },
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
+use vmtwin_engine::{Passed, Verdict};
 use vmtwin_model::kube::ObjectKey;
 use vmtwin_model::time::Span;
 use vmtwin_scenarios::log::{Data, Event, Outcome, Record};
@@ -147,22 +148,46 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The passes of an object that ended in an error: the text, and whether it is tried again by itself.
-    pub(super) fn errors(&self, reference: Option<&str>) -> impl Iterator<Item = (String, bool)> {
-        self.records.iter().filter_map(move |record| {
-            let Data::Passed(passed) = &record.data else { return None };
-            let is_it = reference.is_none_or(|wanted| passed.key.object.to_string() == wanted);
-            let error = passed.verdict.error().filter(|_| is_it)?;
-            Some((error.to_string(), passed.verdict.word() != "terminal"))
-        })
+    /// How the passes of an object ended; of all, without one.
+    pub(super) fn passes(&self, reference: Option<&str>) -> impl Iterator<Item = &'a Passed> {
+        let ended = self.records.iter().filter_map(|record| match &record.data {
+            Data::Passed(passed) => Some(&**passed),
+            _ => None,
+        });
+        ended.filter(move |passed| reference.is_none_or(|wanted| passed.key.object.to_string() == wanted))
     }
 
-    /// The Kubernetes Events on an object: reason, message, warning.
-    pub(super) fn events(&self, reference: &str) -> impl Iterator<Item = (String, String, bool)> {
+    /// The passes of an object that ended in an error: the text, and whether it is tried again by itself.
+    pub(super) fn errors(&self, reference: Option<&str>) -> impl Iterator<Item = (String, bool)> {
+        self.passes(reference).filter_map(|passed| Some((passed.verdict.error()?.to_string(), looks_again(passed))))
+    }
+
+    /// The Kubernetes Events on an object, or all of them: reason, message, warning.
+    pub(super) fn events(&self, reference: Option<&str>) -> impl Iterator<Item = (String, String, bool)> {
         self.records.iter().filter(|record| record.event == Event::Event).filter_map(move |record| {
-            record.object.as_ref().filter(|key| key.to_string() == reference)?;
+            record.object.as_ref().filter(|key| reference.is_none_or(|wanted| key.to_string() == wanted))?;
             let (reason, message) = record.message.split_once(": ")?;
             Some((reason.to_owned(), message.to_owned(), record.result.is_some()))
         })
+    }
+}
+
+/// Whether the operator looks again by itself after a pass.
+pub(super) fn looks_again(passed: &Passed) -> bool {
+    matches!(passed.verdict, Verdict::Failed(_) | Verdict::Again { .. })
+}
+
+/// Names the pool of each VM by its id: the pools of a namespace have one name in all clusters, and a VM is in that of its host's.
+pub(super) fn name_pools_exactly(objects: &mut [Value]) {
+    let of_kind = |kind: &str| -> Vec<Value> {
+        objects.iter().filter(|object| object["apiVersion"] == VSPHERE && object["kind"] == kind).cloned().collect()
+    };
+    let (hosts, pools) = (of_kind("HostSystem"), of_kind("ResourcePool"));
+    for vm in objects.iter_mut().filter(|object| object["apiVersion"] == VSPHERE && object["kind"] == "VirtualMachine") {
+        let cluster = hosts.iter().find(|host| host["name"] == vm["runtime"]["host"]).map(|host| &host["parent"]);
+        let pool = pools.iter().find(|pool| pool["name"] == vm["resourcePool"] && Some(&pool["owner"]) == cluster);
+        if let Some(id) = pool.map(|pool| &pool["moID"]).filter(|id| id.is_string()) {
+            vm["resourcePool"] = id.clone();
+        }
     }
 }
