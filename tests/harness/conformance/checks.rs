@@ -274,10 +274,10 @@ fn operators(world: &World<'_>, name: &str, found: &Found, check: &Value) -> Jud
     {
         return no(&format!("which doesn't mention {part}"));
     }
-    if let Some(pattern) = text(check, "matches") {
-        if !matches(pattern, here.as_str().unwrap_or(&here.to_string())).map_err(Failed::Unknown)? {
-            return no(&format!("which {pattern} doesn't match"));
-        }
+    if let Some(pattern) = text(check, "matches")
+        && !matches(pattern, here.as_str().unwrap_or(&here.to_string())).map_err(Failed::Unknown)?
+    {
+        return no(&format!("which {pattern} doesn't match"));
     }
     if let Some(length) = check.get("length")
         && !counts(found.length(), length)?
