@@ -349,7 +349,7 @@ fn changes_are_heard_under_the_name_of_the_object(world: &mut dyn Hypervisor) {
     assert_eq!((on.power_state, on.namespaced_name.as_deref()), (PowerState::PoweredOn, Some("contract/contract-10")));
     world.done(power_off(&vm));
     assert_eq!(world.hear(&vm, Changed::PowerState).power_state, PowerState::PoweredOff);
-    let spec = ConfigSpec { annotation: Some("other".into()), ..ConfigSpec::default() };
+    let spec = ConfigSpec { extra_config: vec![OptionValue::new("guestinfo.key", "a")], ..ConfigSpec::default() };
     world.done(Operation::ReconfigVm { vm: vm.clone(), spec: Arc::new(spec) });
     world.hear(&vm, Changed::Config);
     world.done(destroy(&vm));

@@ -82,8 +82,11 @@ fn the_storage_policy_service_tells_the_facts_of_a_policy() {
         let connection = connect(&simulator).await;
         let found = policies::all(&connection).await.expect("policies");
         let named = |name: &str| found.iter().find(|policy| policy.name == name).unwrap_or_else(|| panic!("{name} among {found:?}"));
-        assert!(named("VM Encryption Policy").encrypted);
-        assert!(found.iter().any(|policy| policy.id == POLICY && !policy.encrypted), "{found:?}");
+        assert!(policies::encrypts(&connection, &named("VM Encryption Policy").id).await.expect("its filters"));
+        assert_eq!(named("vSAN Default Storage Policy").id, POLICY);
+        // The simulator knows the filters of the one that encrypts alone.
+        let unknown = policies::encrypts(&connection, POLICY).await.expect_err("no filters");
+        assert!(unknown.fault().is_some(), "{unknown}");
         let inventory = vmtwin_vcenter::inventory::Inventory::read(&connection).await.expect("the inventory");
         let datastores: Vec<_> = inventory.of_kind("Datastore").map(|entry| entry.object.id.as_str().into()).collect();
         assert_eq!(datastores.len(), 2);
@@ -103,6 +106,10 @@ fn supervisor(ground: &Ground) -> Vec<Value> {
         json!({"apiVersion": "infra.vmware.com/v1alpha1", "kind": "StoragePolicy",
             "metadata": {"name": "pol-aa6d5a82-85d33d74b91a5bad", "namespace": "vmware-system-vmop"},
             "spec": {"id": ground.policy}, "status": {"encrypted": false, "storageClasses": ["gold"]}}),
+        json!({"apiVersion": "cns.vmware.com/v1alpha2", "kind": "StoragePolicyQuota",
+            "metadata": {"name": "gold-storagepolicyquota", "namespace": NAMESPACE}, "spec": {"storagePolicyId": ground.policy}}),
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "shop-storagequota", "namespace": NAMESPACE},
+            "spec": {"hard": {"gold.storageclass.storage.k8s.io/requests.storage": "9223372036854775807"}}}),
         json!({"apiVersion": "topology.tanzu.vmware.com/v1alpha1", "kind": "AvailabilityZone", "metadata": {"name": "zone-a"},
             "spec": {"clusterComputeResourceMoIDs": [ground.cluster],
                 "namespaces": {NAMESPACE: {"poolMoIDs": [ground.pool], "folderMoId": ground.folder}}}}),

@@ -233,11 +233,11 @@ fn join<'c, 'v>(call: &mut FunctionContext<'c, 'v>, room: &Room) -> Result<CowVa
     let list = list.downcast_ref::<CelList<'_>>().ok_or_else(|| unexpected(list.as_ref(), "list"))?;
     let gaps = (list.inner().len() as u64).saturating_mul(separator.len() as u64);
     room.build(gaps.saturating_add(size(list, room.bytes)))?;
-    let part = |item: &'_ Box<dyn Val + '_>| -> Result<String, ExecutionError> {
-        let text = item.downcast_ref::<CelString<'_>>().ok_or_else(|| unexpected(item.as_ref(), "string"))?;
-        Ok(text.inner().to_owned())
-    };
-    let parts = list.inner().iter().map(part).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Vec::with_capacity(list.inner().len());
+    for item in list.inner() {
+        let part = item.downcast_ref::<CelString<'_>>().ok_or_else(|| unexpected(item.as_ref(), "string"))?;
+        parts.push(part.inner().to_owned());
+    }
     Ok(CowVal::owned(CelString::from(parts.join(separator))))
 }
 
