@@ -110,7 +110,7 @@ impl ApiServer {
         }
         let api_version = sent["apiVersion"].clone();
         convert::to_stored(kind, version_of(&api_version), &mut sent)?;
-        overlay(&mut sent["metadata"], &to_value(&*meta), &to_value(&*admitted.meta));
+        overlay(&mut sent["metadata"], &to_value(&meta), &to_value(&admitted.meta));
         let (before, after) = (spec.to_value(), admitted.spec.to_value());
         match kind.info().layout {
             Layout::Whole => overlay(&mut sent, &before, &after),

@@ -71,10 +71,9 @@ fn folder(name: &str) -> PathBuf {
 
 #[test]
 fn spoilt_scenarios_end_in_time_and_with_a_status_that_is_documented() {
-    let told = |name: &str| std::env::var_os(name)?.to_str()?.parse::<u32>().ok();
-    let cases = told("VMTWIN_HOSTILE_CASES").unwrap_or(CASES);
-    let rng_seed = RngSeed::Fixed(told("VMTWIN_HOSTILE_SEED").unwrap_or(11).into());
-    let config = Config { cases, max_shrink_iters: 60, failure_persistence: None, rng_seed, ..Config::default() };
+    let cases = std::env::var("VMTWIN_HOSTILE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let seed = std::env::var("VMTWIN_HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(11);
+    let config = Config { cases, max_shrink_iters: 60, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() };
     let (seeds, folder) = (Seeds::of_the_library(), folder("spoilt"));
     let file = folder.join("case.yaml");
     let ended = TestRunner::new(config).run(&spoil::any(), |case: Case| {

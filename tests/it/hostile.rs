@@ -26,10 +26,15 @@ fn kept(target: &str) -> Vec<PathBuf> {
 
 /// How many cases there are: so many times more than usual as `VMTWIN_HOSTILE_TIMES` says.
 fn cases(usual: u32) -> ProptestConfig {
-    let told = |name: &str| std::env::var_os(name)?.to_str()?.parse::<u32>().ok();
-    let cases = usual.saturating_mul(told("VMTWIN_HOSTILE_TIMES").unwrap_or(1));
-    let rng_seed = RngSeed::Fixed(told("VMTWIN_HOSTILE_SEED").unwrap_or(5).into());
-    ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
+    let times = number("VMTWIN_HOSTILE_TIMES").and_then(|times| u32::try_from(times).ok());
+    let seed = number("VMTWIN_HOSTILE_SEED").unwrap_or(5);
+    let cases = usual.saturating_mul(times.unwrap_or(1));
+    ProptestConfig { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() }
+}
+
+/// A number of the environment: how a developer asks for more.
+fn number(name: &str) -> Option<u64> {
+    std::env::var_os(name)?.to_str()?.parse().ok()
 }
 
 /// Reads a file, and says which, so that a failure names it.

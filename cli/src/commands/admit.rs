@@ -41,7 +41,7 @@ pub struct Arguments {
     /// What exists besides: manifests, a Scenario or an Inventory
     #[arg(long, value_name = "PATH")]
     given: Vec<PathBuf>,
-    /// Who asks; `administrator` and the operator's service accounts are privileged [default: devops@vsphere.local]
+    /// Who asks; `administrator` and the operator's service accounts are privileged; devops@vsphere.local unless told
     #[arg(long = "as", value_name = "USER", requires = "files")]
     user: Option<String>,
     /// A group that whoever asks is in

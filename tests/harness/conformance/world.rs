@@ -111,7 +111,7 @@ impl<'a> World<'a> {
             Data::Change(change) if change.after.as_ref().is_some_and(|after| is_it(&after.key)) => Some((record.elapsed, change)),
             _ => None,
         });
-        let last = writes.clone().filter(|(at, _)| *at <= elapsed).last();
+        let last = writes.clone().rfind(|(at, _)| *at <= elapsed);
         if let Some((_, change)) = last {
             return change.after.as_ref().map(|after| after.to_value());
         }

@@ -235,8 +235,8 @@ fn join<'c, 'v>(call: &mut FunctionContext<'c, 'v>, room: &Room) -> Result<CowVa
     room.build(gaps.saturating_add(size(list, room.bytes)))?;
     let mut parts = Vec::with_capacity(list.inner().len());
     for item in list.inner() {
-        let part = item.downcast_ref::<CelString<'_>>().ok_or_else(|| unexpected(item.as_ref(), "string"))?;
-        parts.push(part.inner().to_owned());
+        let text = item.downcast_ref::<CelString<'_>>().ok_or_else(|| unexpected(item.as_ref(), "string"))?;
+        parts.push(text.inner().to_owned());
     }
     Ok(CowVal::owned(CelString::from(parts.join(separator))))
 }
