@@ -173,6 +173,16 @@ pub struct Engine {
     work: Work,
 }
 
+/// How a pass ends whose last write was refused: the pass's own error stays the outermost, a success becomes the write's error. Source:
+/// vm-lifecycle §2.2-3.
+fn unwritten(verdict: Verdict, error: &ApiError) -> Verdict {
+    match verdict {
+        Verdict::Failed(_) => verdict,
+        Verdict::Terminal(own) => Verdict::failed(format!("{own}\n{}", error.message)),
+        Verdict::Done | Verdict::Progress(_) | Verdict::Again { .. } | Verdict::Parked => Verdict::failed(error.message.clone()),
+    }
+}
+
 /// How the last passes of a key ended.
 #[derive(Clone, Debug)]
 struct Ended {
@@ -444,7 +454,7 @@ impl Engine {
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
                     Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
-                    Err(error) => (Verdict::failed(error.message), false),
+                    Err(error) => (unwritten(verdict, &error), false),
                 };
                 self.conclude(now, cause, pass, verdict, changed, out);
             }

@@ -181,6 +181,10 @@ impl World {
             }
             Operation::PlaceVm { cluster, config_spec } => self.place_one(cluster, config_spec),
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
+            Operation::SyncLibraryItem { item } => match self.images.iter().any(|image| image.item.id == *item) {
+                true => Ok(Reply::Done),
+                false => Err(refusals::not_found("LibraryItem", item)),
+            },
             Operation::ShutdownGuest { vm } => self.tell_guest(vm, Soft::Shutdown),
             Operation::StandbyGuest { vm } => self.tell_guest(vm, Soft::Standby),
             Operation::RebootGuest { vm } => self.tell_guest(vm, Soft::Reboot),
@@ -217,6 +221,9 @@ impl World {
 
 /// Whether vCenter does it in a task.
 fn is_task(operation: &Operation) -> bool {
-    let soft = matches!(operation, Operation::ShutdownGuest { .. } | Operation::StandbyGuest { .. } | Operation::RebootGuest { .. });
-    operation.mutates() && !soft
+    let at_once = matches!(
+        operation,
+        Operation::ShutdownGuest { .. } | Operation::StandbyGuest { .. } | Operation::RebootGuest { .. } | Operation::SyncLibraryItem { .. }
+    );
+    operation.mutates() && !at_once
 }

@@ -59,11 +59,12 @@ fn is_disk_controller(type_: &DeviceType) -> bool {
 /// The first key of a controller type.
 fn controller_base(type_: &DeviceType) -> Option<i32> {
     Some(match type_ {
-        DeviceType::ParaVirtualSCSIController
+        DeviceType::VirtualSCSIController
+        | DeviceType::ParaVirtualSCSIController
         | DeviceType::VirtualLsiLogicController
         | DeviceType::VirtualLsiLogicSASController
         | DeviceType::VirtualBusLogicController => SCSI,
-        DeviceType::VirtualAHCIController => SATA,
+        DeviceType::VirtualAHCIController | DeviceType::VirtualSATAController => SATA,
         DeviceType::VirtualNVMEController => NVME,
         DeviceType::VirtualIDEController => IDE,
         DeviceType::VirtualPCIController => PCI,

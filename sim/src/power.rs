@@ -25,7 +25,7 @@ impl World {
             Operation::PowerOnVm { .. } if power == PoweredOn => wrong(PoweredOn),
             Operation::PowerOffVm { .. } if power == PoweredOff => wrong(PoweredOff),
             Operation::SuspendVm { .. } if power != PoweredOn => wrong(Suspended),
-            Operation::ResetVm { .. } if power != PoweredOn => wrong(PoweredOn),
+            Operation::ResetVm { .. } | Operation::InvokeFsr { .. } if power != PoweredOn => wrong(PoweredOn),
             Operation::DestroyVm { .. } if power == PoweredOn => wrong(PoweredOff),
             Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
             Operation::CustomizeVm { .. } => self.check_customize(row),

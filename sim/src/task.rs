@@ -347,6 +347,7 @@ fn description(operation: &Operation) -> &'static str {
         Operation::ReconfigVm { .. } => "VirtualMachine.reconfigure",
         Operation::UpgradeVm { .. } => "VirtualMachine.upgradeVirtualHardware",
         Operation::CustomizeVm { .. } => "VirtualMachine.customize",
+        Operation::InvokeFsr { .. } => "VirtualMachine.invokeFSR",
         Operation::PowerOnVm { .. } => "VirtualMachine.powerOn",
         Operation::PowerOffVm { .. } => "VirtualMachine.powerOff",
         Operation::SuspendVm { .. } => "VirtualMachine.suspend",

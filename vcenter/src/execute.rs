@@ -90,9 +90,11 @@ fn started(operation: &Operation) -> Done<Option<Call>> {
         Operation::UpgradeVm { vm, version } => on(vm, vec![Element::text("version", &**version)]),
         Operation::CustomizeVm { vm, spec } => on(vm, vec![encode::object("spec", spec, "CustomizationSpec", "spec")?]),
         Operation::PowerOnVm { vm, host: on_host } => on(vm, host(on_host)),
-        Operation::PowerOffVm { vm } | Operation::SuspendVm { vm } | Operation::ResetVm { vm } | Operation::DestroyVm { vm } => {
-            on(vm, Vec::new())
-        }
+        Operation::PowerOffVm { vm }
+        | Operation::SuspendVm { vm }
+        | Operation::ResetVm { vm }
+        | Operation::DestroyVm { vm }
+        | Operation::InvokeFsr { vm } => on(vm, Vec::new()),
         _ => return Ok(None),
     }))
 }
@@ -133,6 +135,12 @@ impl Work<'_> {
             Operation::FindChildPool { entity, name } => self.child(PoolId::TYPE, entity.as_str(), name).await,
             Operation::FindChildFolder { entity, name } => self.child(FolderId::TYPE, entity.as_str(), name).await,
             Operation::DeployLibraryItem(deploy) => self.deploy(deploy).await,
+            Operation::SyncLibraryItem { item } => {
+                let path = format!("{REST}/content/library/subscribed-item/id:{}?~action=sync", path_segment(item));
+                let body = json!({"force_sync_content": true});
+                self.connection.rest(Method::POST, &path, Some(&body), self.connection.endpoint().deploy_timeout).await?;
+                Ok(Reply::Done)
+            }
             Operation::ShutdownGuest { vm } | Operation::StandbyGuest { vm } | Operation::RebootGuest { vm } => {
                 self.connection.call(&Call::vim(&vm_reference(vm), operation.method(), Vec::new()), self.operation_id).await?;
                 Ok(Reply::Done)
@@ -145,6 +153,7 @@ impl Work<'_> {
             | Operation::ReconfigVm { .. }
             | Operation::UpgradeVm { .. }
             | Operation::CustomizeVm { .. }
+            | Operation::InvokeFsr { .. }
             | Operation::PowerOnVm { .. }
             | Operation::PowerOffVm { .. }
             | Operation::SuspendVm { .. }

@@ -60,6 +60,11 @@ pub(crate) const EVACUATION_POWER_OFF: &str = "maintenance.vm.evacuation.powerof
 /// ExtraConfig: the guest's word on its bootstrap.
 pub(crate) const BOOTSTRAP_CONDITION: &str = "guestinfo.vmservice.bootstrap.condition";
 
+/// ExtraConfig: the IPv4 address that cloud-init publishes.
+pub(crate) const LOCAL_IPV4: &str = "guestinfo.local-ipv4";
+/// ExtraConfig: the IPv6 address that cloud-init publishes.
+pub(crate) const LOCAL_IPV6: &str = "guestinfo.local-ipv6";
+
 /// `config.managedBy` of our VMs.
 pub(crate) const MANAGED_BY: (&str, &str) = ("com.vmware.vcenter.wcp", "VirtualMachine");
 /// The annotation of a VM whose class has none.

@@ -5,6 +5,7 @@ mod delete;
 mod group_link;
 pub(crate) mod keys;
 mod locate;
+mod probe;
 #[cfg(test)]
 mod tests;
 mod unsupported;

@@ -96,6 +96,17 @@ pub enum Operation {
         /// The customization, in the API's JSON.
         spec: Arc<Value>,
     },
+    /// `InvokeFSR_Task`: suspends and resumes a running VM in no time, so that what was reconfigured takes effect.
+    InvokeFsr {
+        /// The VM.
+        vm: VmId,
+    },
+    /// The content library's sync of an item whose files aren't here yet (REST).
+    #[serde(rename = "syncLibraryItem")]
+    SyncLibraryItem {
+        /// The library item's id.
+        item: Arc<str>,
+    },
     /// `PowerOnVM_Task`: switches on, or resumes.
     PowerOnVm {
         /// The VM.
@@ -196,6 +207,8 @@ impl Operation {
             Self::ReconfigVm { .. } => "ReconfigVM_Task",
             Self::UpgradeVm { .. } => "UpgradeVM_Task",
             Self::CustomizeVm { .. } => "CustomizeVM_Task",
+            Self::InvokeFsr { .. } => "InvokeFSR_Task",
+            Self::SyncLibraryItem { .. } => "syncLibraryItem",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
             Self::PowerOffVm { .. } => "PowerOffVM_Task",
             Self::SuspendVm { .. } => "SuspendVM_Task",
@@ -231,6 +244,7 @@ impl Operation {
             | Self::ReconfigVm { vm, .. }
             | Self::UpgradeVm { vm, .. }
             | Self::CustomizeVm { vm, .. }
+            | Self::InvokeFsr { vm }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }
             | Self::SuspendVm { vm }
@@ -282,6 +296,7 @@ pub const METHODS: &[&str] = &[
     "PlaceVm",
     "PlaceVmsXCluster",
     "deployLibraryItem",
+    "syncLibraryItem",
     "CreateVM_Task",
     "CloneVM_Task",
     "ReconfigVM_Task",

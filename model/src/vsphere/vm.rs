@@ -237,6 +237,8 @@ words! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Heartbeat {
+    /// None of the colours below.
+    Unknown,
     /// No tools, no beat.
     #[default]
     Gray,
@@ -246,6 +248,18 @@ pub enum Heartbeat {
     Yellow,
     /// It beats.
     Green,
+}
+
+impl std::fmt::Display for Heartbeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Unknown => "unknown",
+            Self::Gray => "gray",
+            Self::Red => "red",
+            Self::Yellow => "yellow",
+            Self::Green => "green",
+        })
+    }
 }
 
 /// `GuestInfo`: what VM Tools report.

@@ -4,6 +4,7 @@
 //! can't be answered yet (no address is left) says so in its `Ready` condition and is attended to again when there are addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -279,7 +280,9 @@ impl World {
                 let addresses: Vec<Value> = port
                     .addresses
                     .iter()
-                    .map(|(address, gateway)| json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask}))
+                    .map(|(address, gateway)| {
+                        json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask_of(address).unwrap_or_else(|| mask.clone())})
+                    })
                     .collect();
                 json!({
                     "interfaceID": id,
@@ -295,7 +298,7 @@ impl World {
                     .iter()
                     .map(|(address, gateway)| {
                         let family = if address.contains(':') { "IPv6" } else { "IPv4" };
-                        json!({"ip": bare(address), "ipFamily": family, "gateway": gateway, "subnetMask": mask})
+                        json!({"ip": bare(address), "ipFamily": family, "gateway": gateway, "subnetMask": mask_of(address).unwrap_or_else(|| mask.clone())})
                     })
                     .collect();
                 let mode = match network.settings.ipam {
@@ -379,6 +382,16 @@ impl World {
             })
         });
         (row, leased.into_iter().collect())
+    }
+}
+
+/// The mask that the length of an address's prefix stands for.
+fn mask_of(address: &str) -> Option<String> {
+    let (ip, prefix) = address.split_once('/')?;
+    let prefix: u32 = prefix.parse().ok()?;
+    match ip.parse().ok()? {
+        IpAddr::V4(_) => Some(Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0)).to_string()),
+        IpAddr::V6(_) => Some(Ipv6Addr::from_bits(u128::MAX.checked_shl(128_u32.checked_sub(prefix)?).unwrap_or(0)).to_string()),
     }
 }
 

@@ -153,10 +153,17 @@ fn owner(draft: &VmDraft) -> OwnerReference {
 
 fn subnet_port(interface: &NetworkInterfaceSpec, network: &str) -> SubnetPortSpec {
     let is_subnet = interface.network.as_ref().is_some_and(|reference| reference.kind == "Subnet");
-    let mac = interface.mac_addr.to_lowercase();
     let (subnet, subnet_set) = if is_subnet { (network.to_owned(), String::new()) } else { (String::new(), network.to_owned()) };
-    let address_bindings = if mac.is_empty() { Vec::new() } else { vec![PortAddressBinding { mac_address: mac, ..Default::default() }] };
-    SubnetPortSpec { subnet, subnet_set, address_bindings }
+    SubnetPortSpec { subnet, subnet_set, address_bindings: address_binding(interface).into_iter().collect() }
+}
+
+/// The one binding that a VPC's port takes: the last address without its prefix, and the MAC address in lower case. Source: vm-lifecycle
+/// §11.7.2.
+fn address_binding(interface: &NetworkInterfaceSpec) -> Option<PortAddressBinding> {
+    let bare = |cidr: &String| Some(cidr.split_once('/')?.0.parse::<std::net::IpAddr>().ok()?.to_string());
+    let ip_address = interface.addresses.iter().filter_map(bare).next_back().unwrap_or_default();
+    let mac_address = interface.mac_addr.to_lowercase();
+    (!(ip_address.is_empty() && mac_address.is_empty())).then_some(PortAddressBinding { ip_address, mac_address })
 }
 
 enum Seen {
@@ -250,8 +257,11 @@ fn from_network_interface(status: &network_interface::NetworkInterfaceStatus) ->
 
 /// An address with the prefix length of its mask; a mask that is none gives the bare address.
 fn with_prefix(address: &str, mask: &str) -> String {
-    match mask.parse::<std::net::Ipv4Addr>() {
-        Ok(mask) => format!("{address}/{}", mask.to_bits().leading_ones()),
+    use std::net::IpAddr;
+
+    match mask.parse::<IpAddr>() {
+        Ok(IpAddr::V4(mask)) => format!("{address}/{}", mask.to_bits().leading_ones()),
+        Ok(IpAddr::V6(mask)) => format!("{address}/{}", mask.to_bits().leading_ones()),
         Err(_) if mask.parse::<u8>().is_ok() => format!("{address}/{mask}"),
         Err(_) => address.to_owned(),
     }
@@ -265,7 +275,8 @@ mod tests {
     fn a_mask_becomes_a_prefix_length() {
         assert_eq!(with_prefix("192.168.0.3", "255.255.255.0"), "192.168.0.3/24");
         assert_eq!(with_prefix("192.168.0.3", "16"), "192.168.0.3/16");
-        assert_eq!(with_prefix("fd00::1", "ffff::"), "fd00::1");
+        assert_eq!(with_prefix("fd00::1", "ffff:ffff:ffff:ffff::"), "fd00::1/64");
+        assert_eq!(with_prefix("fd00::1", ""), "fd00::1");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use vmtwin_model::vsphere::{self};
 
 use super::put;
 use crate::pass::Cx;
-use crate::vm::VmDraft;
+use crate::vm::{VmDraft, keys};
 
 pub(super) fn write(cx: &Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
     let config = draft.status().network.as_ref().and_then(|network| network.config.clone());
@@ -40,7 +40,7 @@ fn observe(draft: &VmDraft, vm: &vsphere::VirtualMachine, guest: &Guest) -> Opti
         guest.net.iter().filter(|nic| nic.device_config_id >= 0).map(|nic| interface(nic, &cards, &names)).collect();
     let mut network =
         NetworkStatus { host_name: guest.host_name.as_deref().unwrap_or_default().to_owned(), interfaces, ..NetworkStatus::default() };
-    primary_addresses(&mut network, guest.ip_address.as_deref());
+    primary_addresses(&mut network, &candidates(draft, vm, guest));
     (network != NetworkStatus::default()).then_some(network)
 }
 
@@ -77,8 +77,29 @@ fn usable(text: &str) -> Option<IpAddr> {
     (!address.is_unspecified() && !address.is_loopback() && !address.is_multicast() && !local).then_some(address)
 }
 
-/// The candidate fills its family; the other one is filled from the interface that carries it, where that is not ambiguous.
-fn primary_addresses(network: &mut NetworkStatus, candidate: Option<&str>) {
+/// What may be the primary address of either family, as the guest spells it.
+#[derive(Debug, Default)]
+struct Candidates {
+    v4: Option<String>,
+    v6: Option<String>,
+}
+
+/// VM Tools' one address fills its family. With cloud-init, what the guest publishes of itself goes before that.
+fn candidates(draft: &VmDraft, vm: &vsphere::VirtualMachine, guest: &Guest) -> Candidates {
+    let told = |v4: bool| guest.ip_address.as_deref().filter(|text| usable(text).is_some_and(|address| address.is_ipv4() == v4));
+    let by_cloud_init = draft.spec().bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.cloud_init.is_some());
+    let published = |key: &str, v4: bool| {
+        let text = vm.extra_config(key).filter(|_| by_cloud_init)?;
+        usable(text).filter(|address| address.is_ipv4() == v4).map(|_| text)
+    };
+    Candidates {
+        v4: published(keys::LOCAL_IPV4, true).or_else(|| told(true)).map(str::to_owned),
+        v6: published(keys::LOCAL_IPV6, false).or_else(|| told(false)).map(str::to_owned),
+    }
+}
+
+/// The candidates fill their families; a missing one is filled from the interface that carries the other, where that is not ambiguous.
+fn primary_addresses(network: &mut NetworkStatus, candidates: &Candidates) {
     let addresses = |interface: &NetworkInterfaceStatus| -> Vec<IpAddr> {
         interface.ip.iter().flat_map(|ip| &ip.addresses).filter_map(|address| usable(&address.address)).collect()
     };
@@ -86,29 +107,30 @@ fn primary_addresses(network: &mut NetworkStatus, candidate: Option<&str>) {
         let mut family = all.iter().filter(|address| address.is_ipv4() == v4);
         family.next().copied().filter(|_| family.next().is_none())
     };
-    let candidate = candidate.and_then(usable);
-    let (mut primary4, mut primary6) = match candidate {
-        Some(address) if address.is_ipv4() => (Some(address), None),
-        Some(address) => (None, Some(address)),
-        None => (None, None),
+    let text = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+    let carrier = |of: &str| {
+        let address = usable(of)?;
+        network.interfaces.iter().map(addresses).find(|all| all.contains(&address))
     };
-    match candidate {
-        Some(address) => {
-            let carrier = network.interfaces.iter().map(addresses).find(|all| all.contains(&address));
-            if let Some(all) = carrier {
-                primary4 = primary4.or_else(|| only(&all, true));
-                primary6 = primary6.or_else(|| only(&all, false));
-            }
+    let (primary4, primary6) = match (candidates.v4.clone(), candidates.v6.clone()) {
+        (Some(v4), Some(v6)) => (v4, v6),
+        (Some(v4), None) => {
+            let v6 = carrier(&v4).and_then(|all| only(&all, false));
+            (v4, text(v6))
         }
-        None => {
-            if let [interface] = network.interfaces.as_slice() {
+        (None, Some(v6)) => {
+            let v4 = carrier(&v6).and_then(|all| only(&all, true));
+            (text(v4), v6)
+        }
+        (None, None) => match network.interfaces.as_slice() {
+            [interface] => {
                 let all = addresses(interface);
-                (primary4, primary6) = (only(&all, true), only(&all, false));
+                (text(only(&all, true)), text(only(&all, false)))
             }
-        }
-    }
-    network.primary_ip4 = primary4.map(|address| address.to_string()).unwrap_or_default();
-    network.primary_ip6 = primary6.map(|address| address.to_string()).unwrap_or_default();
+            _ => (String::new(), String::new()),
+        },
+    };
+    (network.primary_ip4, network.primary_ip6) = (primary4, primary6);
 }
 
 fn synced(network: Option<&NetworkStatus>) -> Condition {
@@ -124,7 +146,7 @@ fn synced(network: Option<&NetworkStatus>) -> Condition {
     }
     let carried: Vec<&str> =
         network.interfaces.iter().flat_map(|interface| &interface.ip).flat_map(|ip| &ip.addresses).map(|a| a.address.as_str()).collect();
-    let carries = |address: &str| carried.iter().any(|there| there.split('/').next() == Some(address));
+    let carries = |address: &str| usable(address).is_some_and(|address| carried.iter().any(|there| usable(there) == Some(address)));
     if let Some((_, missing)) = known.iter().find(|(_, address)| !carried.is_empty() && !carries(address)) {
         return Condition::fails(TYPE, Reason::NotSynced, format!("{missing} not yet reflected in per-NIC data"));
     }
