@@ -43,7 +43,7 @@ pub use pass::PassId;
 use pass::{Argument, Around, Asked, Cx, Pass, Pending, Stop, Until};
 pub use queue::{Controller, Idle, Key, Retries};
 use queue::{Queue, Wake};
-pub use settings::{NetworkProvider, Settings};
+pub use settings::{FastDeployMode, NetworkProvider, Settings};
 use storage_quota::{Granted, Objects, RequestedCapacity};
 pub use verdict::{Verdict, Wait};
 use waits::Waits;
@@ -313,7 +313,9 @@ impl Engine {
         let WatchEvent { key, after, .. } = event;
         let before = self.cache.apply(&key, after.clone());
         let (old, new) = (before.as_deref(), after.as_deref());
-        self.cache.refer(&key, &old.map(wakes::references).unwrap_or_default(), &new.map(wakes::references).unwrap_or_default());
+        let references = |object: Option<&Object>| object.map(|object| wakes::references(object, &self.settings)).unwrap_or_default();
+        let (named, names) = (references(old), references(new));
+        self.cache.refer(&key, &named, &names);
         self.note_unique_id(&key, old, new);
         for (woken, delay) in wakes::woken(&self.cache, &key, old, new) {
             let verb = match (old.is_some(), new.is_some()) {
@@ -400,7 +402,7 @@ impl Engine {
         match key.controller {
             Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
             Controller::VmCreate => vm::CREATING,
-            Controller::Group => 0,
+            Controller::Group | Controller::Probe => 0,
         }
     }
 
@@ -484,6 +486,7 @@ impl Engine {
             Controller::Vm => vm::run(&mut cx),
             Controller::VmCreate => vm::run_create(&mut cx),
             Controller::Group => group::run(&mut cx),
+            Controller::Probe => vm::run_probe(&mut cx),
         };
         let (asked, notices, spawned) = cx.into_effects();
         let because = Because::Pass(id);
@@ -588,7 +591,7 @@ impl Engine {
             self.creates.remove(&key.object);
             self.look_at_created(now, cause, &key, &verdict);
         }
-        if verdict != Verdict::Parked && key.controller != Controller::Group {
+        if verdict != Verdict::Parked && matches!(key.controller, Controller::Vm | Controller::VmCreate) {
             self.give_slot(now, cause);
         }
         if let Some(wake) = self.again.remove(&key) {

@@ -31,6 +31,8 @@ pub enum Controller {
     VmCreate,
     /// VirtualMachineGroup.
     Group,
+    /// A VM's readiness by TCP.
+    Probe,
 }
 
 impl Controller {
@@ -41,6 +43,7 @@ impl Controller {
             Self::Vm => "vm",
             Self::VmCreate => "vm/create",
             Self::Group => "group",
+            Self::Probe => "vm/probe",
         }
     }
 }

@@ -36,6 +36,29 @@ pub enum Operation {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// A datastore's name and its datacenter. Answers [`super::Reply::Datastore`].
+    RetrieveDatastore {
+        /// The datastore.
+        datastore: DatastoreId,
+    },
+    /// `FileManager.MakeDirectory`, with all above it.
+    MakeDirectory {
+        /// The path, `[datastore] folder`.
+        name: Arc<str>,
+    },
+    /// `VirtualDiskManager.CopyVirtualDisk_Task`.
+    #[serde(rename_all = "camelCase")]
+    CopyVirtualDisk {
+        /// The disk's path.
+        source_name: Arc<str>,
+        /// The copy's.
+        dest_name: Arc<str>,
+    },
+    /// `FileManager.DeleteDatastoreFile_Task`: a file, or a folder with all in it.
+    DeleteDatastoreFile {
+        /// The path.
+        name: Arc<str>,
+    },
     /// `SearchIndex.FindChild` below a pool. Answers [`super::Reply::Child`].
     FindChildPool {
         /// The pool above.
@@ -106,6 +129,18 @@ pub enum Operation {
     SyncLibraryItem {
         /// The library item's id.
         item: Arc<str>,
+    },
+    /// A TCP connection to a guest, made and closed again; no call of the vSphere API.
+    #[serde(rename_all = "camelCase")]
+    ConnectTcp {
+        /// The VM whose readiness is asked for.
+        vm: VmId,
+        /// The host's name or address.
+        host: Arc<str>,
+        /// The port.
+        port: u16,
+        /// How long the attempt may take.
+        timeout_seconds: i64,
     },
     /// `PowerOnVM_Task`: switches on, or resumes.
     PowerOnVm {
@@ -198,7 +233,10 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } => "RetrievePropertiesEx",
+            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveDatastore { .. } => "RetrievePropertiesEx",
+            Self::MakeDirectory { .. } => "MakeDirectory",
+            Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
+            Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
             Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
             Self::PlaceVm { .. } => "PlaceVm",
             Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
@@ -208,6 +246,7 @@ impl Operation {
             Self::UpgradeVm { .. } => "UpgradeVM_Task",
             Self::CustomizeVm { .. } => "CustomizeVM_Task",
             Self::InvokeFsr { .. } => "InvokeFSR_Task",
+            Self::ConnectTcp { .. } => "ConnectTcp",
             Self::SyncLibraryItem { .. } => "syncLibraryItem",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
             Self::PowerOffVm { .. } => "PowerOffVM_Task",
@@ -229,6 +268,8 @@ impl Operation {
                 | Self::FindAllByUuid { .. }
                 | Self::RetrieveVm { .. }
                 | Self::MinClusterCpu { .. }
+                | Self::RetrieveDatastore { .. }
+                | Self::ConnectTcp { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
                 | Self::PlaceVm { .. }
@@ -245,6 +286,7 @@ impl Operation {
             | Self::UpgradeVm { vm, .. }
             | Self::CustomizeVm { vm, .. }
             | Self::InvokeFsr { vm }
+            | Self::ConnectTcp { vm, .. }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }
             | Self::SuspendVm { vm }
@@ -297,6 +339,7 @@ pub const METHODS: &[&str] = &[
     "PlaceVmsXCluster",
     "deployLibraryItem",
     "syncLibraryItem",
+    "ConnectTcp",
     "CreateVM_Task",
     "CloneVM_Task",
     "ReconfigVM_Task",

@@ -269,7 +269,8 @@ fn item_status(inventory: &Inventory, image: &Image, display: &str) -> Value {
         let datastore = inventory.datastores.first().map_or("library", |datastore| &*datastore.name);
         let uri = format!("[{datastore}] contentlib/{}/{}.iso", image.id, image.name);
         status["sizeInBytes"] = "1Gi".into();
-        status["fileInfo"] = json!([{"name": format!("{}.iso", image.name), "version": "1", "cached": true, "sizeInBytes": "1Gi", "storageURI": uri}]);
+        status["fileInfo"] =
+            json!([{"name": format!("{}.iso", image.name), "version": "1", "cached": true, "sizeInBytes": "1Gi", "storageURI": uri}]);
     }
     status
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vmtwin_model::Cause;
 use vmtwin_model::kube::api::{Answer, ErrorReason, PatchKind, Request, Subresource, User, WatchEvent};
-use vmtwin_model::kube::{Object, ObjectKey};
+use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
+use vmtwin_model::kube::{Object, ObjectKey, Resource as _};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::inventory::Ipam;
 use vmtwin_model::vsphere::spec::Device;
@@ -36,6 +37,17 @@ pub(crate) struct Ports {
     waiting: BTreeSet<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
     requests: u64,
+    /// The image caches, as they were seen last.
+    pub(super) caches: BTreeMap<ObjectKey, Arc<Object>>,
+}
+
+impl Ports {
+    /// The number of the next request, which is about this object.
+    pub(super) fn next_request(&mut self, key: &ObjectKey) -> u64 {
+        self.requests += 1;
+        self.asked.insert(RequestId(self.requests), key.clone());
+        self.requests
+    }
 }
 
 /// A port for an interface object.
@@ -84,6 +96,9 @@ fn wanted(object: &Object) -> Wanted {
 impl World {
     /// The API server tells the neighbours of a changed object.
     pub fn observe(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
+        if event.key.kind == VirtualMachineImageCache::KIND {
+            self.observe_cache(now, cause, event);
+        }
         if !is_ours(self.settings.network_provider, event.key.kind.info().kind) {
             return;
         }
@@ -194,6 +209,10 @@ impl World {
 
     /// The provider turns to an interface object.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
+        if key.kind == VirtualMachineImageCache::KIND {
+            self.attend_cache(key);
+            return;
+        }
         let Some(port) = self.ports.ports.get(&key.namespaced_name()).cloned() else { return };
         let made = match self.wanted_network(&port.wanted) {
             None => Err(("NetworkNotFound", format!("network {:?} is not found", port.wanted.network))),
@@ -209,9 +228,7 @@ impl World {
                 json!({"conditions": [self.condition("False", reason, &message)]})
             }
         };
-        self.ports.requests += 1;
-        let id = RequestId(self.ports.requests);
-        self.ports.asked.insert(id, key.clone());
+        let id = RequestId(self.ports.next_request(key));
         let request =
             Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user: User::named("system:serviceaccount:vmware-system-nsx:network-provider"), request });

@@ -27,6 +27,8 @@ const PATIENCE: Span = Span::from_secs(15);
 pub(crate) struct Interface {
     /// Its name in the VM's spec.
     pub(crate) name: String,
+    /// The provider's object; a network that is addressed by its name has none.
+    pub(crate) object: Option<ObjectKey>,
     /// The network, as vSphere's adapter is to name it.
     pub(crate) network: Arc<str>,
     /// The id of the port at the provider.
@@ -63,7 +65,7 @@ pub(crate) fn ready(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Interface>> {
         let mut made = Vec::with_capacity(wanted.len());
         for (interface, key) in wanted.iter().zip(&objects) {
             match cx.get(key).as_deref().map_or(Seen::NotReady(None), |object| read(object, interface)) {
-                Seen::Ready(interface) => made.push(interface),
+                Seen::Ready(interface) => made.push(Interface { object: Some(key.clone()), ..interface }),
                 Seen::NotReady(why) => {
                     failure = failure.or(why);
                     waiting.push(key.clone());
@@ -81,6 +83,47 @@ pub(crate) fn ready(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Interface>> {
     }
 }
 
+/// The interfaces as far as they are made, in the spec's order, without waiting for any or making one. Those that aren't ready are missing.
+pub(crate) fn made(cx: &mut Cx<'_>, draft: &VmDraft) -> Vec<Interface> {
+    let wanted = match &draft.spec().network {
+        Some(network) if !network.disabled => network.interfaces.clone(),
+        _ => return Vec::new(),
+    };
+    if cx.settings.network_provider == NetworkProvider::Named {
+        return wanted.iter().map(named).collect();
+    }
+    let mut made = Vec::with_capacity(wanted.len());
+    for interface in &wanted {
+        let key = key_of(cx.settings.network_provider, draft, interface);
+        if let Some(Seen::Ready(found)) = cx.get(&key).as_deref().map(|object| read(object, interface)) {
+            made.push(Interface { object: Some(key), ..found });
+        }
+    }
+    made
+}
+
+/// The interfaces that the VM has objects for and doesn't name any more, by the name that each had.
+pub(crate) fn orphans(cx: &mut Cx<'_>, draft: &VmDraft, named: &[Interface]) -> Vec<Interface> {
+    let vm = draft.base().key.clone();
+    let objects: Vec<Arc<Object>> = match cx.settings.network_provider {
+        NetworkProvider::Vpc => cx.naming::<SubnetPort>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::NsxT => cx.naming::<VirtualNetworkInterface>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::Vds => cx.naming::<NetworkInterface>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::Named => Vec::new(),
+    };
+    let orphan = |object: Arc<Object>| {
+        let name = object.meta.labels.as_ref()?.get(keys::VM_INTERFACE_NAME)?.clone();
+        let spec = NetworkInterfaceSpec { name: name.clone(), ..NetworkInterfaceSpec::default() };
+        let interface = match read(&object, &spec) {
+            Seen::Ready(interface) => interface,
+            Seen::NotReady(_) => Interface { name, ..Interface::default() },
+        };
+        Some(Interface { object: Some(object.key.clone()), ..interface })
+    };
+    let is_named = |key: &ObjectKey| named.iter().any(|interface| interface.object.as_ref() == Some(key));
+    objects.into_iter().filter(|object| !is_named(&object.key)).filter_map(orphan).collect()
+}
+
 fn named(interface: &NetworkInterfaceSpec) -> Interface {
     let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
     Interface { name: interface.name.clone(), network: network.into(), dhcp4: true, ..Interface::default() }
@@ -90,16 +133,12 @@ fn named(interface: &NetworkInterfaceSpec) -> Interface {
 fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> Flow<ObjectKey> {
     let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
     let vm = draft.name();
-    let name = match network {
-        "" => format!("{vm}-{}", interface.name),
-        network => format!("{vm}-{network}-{}", interface.name),
-    };
-    let key = ObjectKey::new(kind(cx.settings.network_provider), draft.namespace().clone(), name.as_str());
+    let key = key_of(cx.settings.network_provider, draft, interface);
     if cx.get(&key).is_some() {
         return Ok(key);
     }
     let meta = ObjectMeta {
-        name: Some(name),
+        name: Some(key.name.to_string()),
         namespace: Some(draft.namespace().to_string()),
         labels: Some(
             [(keys::VM_NAME, vm.to_string()), (keys::VM_INTERFACE_NAME, interface.name.clone())]
@@ -129,6 +168,16 @@ fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) ->
         Err(error) if error.code == 409 => Ok(key),
         Err(error) => Err(Verdict::failed(format!("failed to create network interface {}: {error}", interface.name)).into()),
     }
+}
+
+/// `<vm>-<network>-<interface>`, or `<vm>-<interface>` without a network.
+fn key_of(provider: NetworkProvider, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> ObjectKey {
+    let vm = draft.name();
+    let name = match interface.network.as_ref().map_or("", |network| network.name.as_str()) {
+        "" => format!("{vm}-{}", interface.name),
+        network => format!("{vm}-{network}-{}", interface.name),
+    };
+    ObjectKey::new(kind(provider), draft.namespace().clone(), name.as_str())
 }
 
 fn kind(provider: NetworkProvider) -> Kind {

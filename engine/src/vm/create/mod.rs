@@ -4,6 +4,7 @@
 //! status in a pass of its own (`deploy::finish`).
 
 pub(super) mod deploy;
+mod fast_deploy;
 pub(crate) mod interfaces;
 mod place;
 pub(crate) mod prerequisites;
@@ -46,9 +47,14 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
-    let place = placed(cx, draft, &needs)?;
-    let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
-    deploy::start(cx, draft, &needs, place, config);
+    let mode = fast_deploy::mode(cx, draft, &needs);
+    let place = placed(cx, draft, &needs, place::Wants { datastore: mode.is_some() })?;
+    let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
+    let fast = fast_deploy::prepare(cx, draft, &needs, &place, mode)?;
+    if let Some(fast) = &fast {
+        fast.complete(&mut config, draft, &needs);
+    }
+    deploy::start(cx, draft, &needs, place, config, fast.as_ref());
     Ok(())
 }
 
@@ -73,8 +79,8 @@ fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interface
     result
 }
 
-fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) -> Flow<place::Place> {
-    let result = place::decide(cx, draft, needs);
+fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs, wants: place::Wants) -> Flow<place::Place> {
+    let result = place::decide(cx, draft, needs, wants);
     let now = cx.now();
     let condition = match &result {
         Err(Stop::Suspended) => return result,

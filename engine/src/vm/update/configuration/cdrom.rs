@@ -94,11 +94,7 @@ fn edit(drive: &Device, cdrom: &CdromSpec, running: Running) -> Option<DeviceCha
 
 fn new_drive(cdrom: &CdromSpec, file: &Arc<str>) -> Device {
     Device {
-        backing: Some(Backing {
-            type_: Some("VirtualCdromIsoBackingInfo".into()),
-            file_name: Some(file.clone()),
-            ..Backing::default()
-        }),
+        backing: Some(Backing { type_: Some("VirtualCdromIsoBackingInfo".into()), file_name: Some(file.clone()), ..Backing::default() }),
         connectable: Some(connectable(cdrom, Running::No)),
         ..Device::new(DeviceType::VirtualCdrom, 0)
     }
@@ -113,9 +109,8 @@ fn the_drive<'a>(devices: &'a [Device], file: &str) -> Flow<Option<&'a Device>> 
     let mut drives = devices.iter().filter(|device| device.type_ == DeviceType::VirtualCdrom && holds(device, file));
     let first = drives.next();
     if drives.next().is_some() {
-        let text = format!(
-            "error getting CD-ROM device by backing file name {file}: found multiple CD-ROMs with same backing file name: {file}"
-        );
+        let text =
+            format!("error getting CD-ROM device by backing file name {file}: found multiple CD-ROMs with same backing file name: {file}");
         return Err(Verdict::failed(text).into());
     }
     Ok(first)
@@ -161,8 +156,12 @@ impl Bay {
             let key = self.key();
             self.make(Device { bus_number: Some(0), ..Device::new(DeviceType::VirtualPCIController, key) })
         });
-        let buses: Vec<i32> =
-            self.devices.iter().filter(|device| device.type_ == DeviceType::VirtualAHCIController).filter_map(|device| device.bus_number).collect();
+        let buses: Vec<i32> = self
+            .devices
+            .iter()
+            .filter(|device| device.type_ == DeviceType::VirtualAHCIController)
+            .filter_map(|device| device.bus_number)
+            .collect();
         let bus = (0..).find(|bus| !buses.contains(bus));
         let key = self.key();
         self.make(Device { bus_number: bus, controller_key: Some(pci), ..Device::new(DeviceType::VirtualAHCIController, key) })
@@ -193,9 +192,7 @@ impl fmt::Display for Ref<'_> {
 
 /// The file behind an image. One that isn't in the library yet is fetched if the drive is to be connected.
 fn backing_file(cx: &mut Cx<'_>, draft: &VmDraft, cdrom: &CdromSpec) -> Flow<Arc<str>> {
-    let failed = |why: String| {
-        Verdict::failed(format!("error getting backing file name by image ref {}: {why}", Ref(&cdrom.image)))
-    };
+    let failed = |why: String| Verdict::failed(format!("error getting backing file name by image ref {}: {why}", Ref(&cdrom.image)));
     let (item, status) = library_item(cx, draft, &cdrom.image).map_err(failed)?;
     let uri = status.file_info.first().map(|file| file.storage_uri.as_str()).filter(|uri| !uri.is_empty());
     let Some(uri) = uri else { return Err(failed("no storage URI found in the content library item status".to_owned()).into()) };

@@ -3,9 +3,10 @@
 //! Mirrors: vm-operator `pkg/providers/vsphere/vmprovider_vm_utils.go` and `session/session_vm_update.go`. All that is to change goes into one
 //! reconfigure; whatever it changes ends the pass, so that a power-on finds the VM as it is to be.
 
-mod bootstrap;
+pub(crate) mod bootstrap;
 mod cdrom;
 mod network_config;
+pub(crate) mod nics;
 pub(crate) mod resize;
 
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use vmtwin_model::vsphere::vm::{Config, PowerState as Observed};
 use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
 
 use super::{has_running_task, paused_by, power};
+use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known, Stop};
 use crate::verdict::Verdict;
-use crate::vm::create::{interfaces, spec};
+use crate::vm::create::{interfaces, prerequisites, spec};
 use crate::vm::{VmDraft, keys, text_of};
 
 /// What may change in this pass. Source: vm-lifecycle §11.2.
@@ -65,19 +67,33 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
 fn bring_up_to_date(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config, set: Set) -> Flow<()> {
     let mut change = marks(draft, config);
     let class = find_class(cx, draft, set)?;
+    prerequisites::check_bootstrap(cx, draft).map_err(Verdict::Failed)?;
     if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
         draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
     }
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
+    let mutable = cx.settings.features.on(Feature::MutableNetworks);
+    let devices = &config.hardware.device;
+    if mutable && set != Set::On {
+        change.device_change.extend(nics::changes(cx, draft, devices, &ready));
+    }
     reconfigure(cx, draft, vm, change, set)?;
     if set != Set::On
         && let Some(class) = &class
     {
         resize::note(cx, draft, class);
     }
+    if mutable && set != Set::On {
+        nics::collect_orphans(cx, draft, &ready)?;
+    }
     network_config::write(cx, draft, &ready)?;
+    let by_cloud_init = draft.spec().bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.cloud_init.is_some());
+    if mutable && set == Set::On && by_cloud_init && nics::is_pending(cx, draft, devices, &ready) {
+        // The guest would be told of cards that it hasn't got.
+        return Ok(());
+    }
     bootstrap::apply(cx, draft, vm, config, &ready)
 }
 

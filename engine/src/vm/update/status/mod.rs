@@ -7,6 +7,7 @@ mod guest;
 mod hardware;
 mod network;
 mod probe;
+mod stack;
 mod storage;
 
 use std::sync::Arc;

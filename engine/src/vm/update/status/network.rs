@@ -10,13 +10,16 @@ use vmtwin_model::vsphere::spec::Device;
 use vmtwin_model::vsphere::vm::{Guest, GuestNic};
 use vmtwin_model::vsphere::{self};
 
-use super::put;
+use super::{put, stack};
+use crate::features::Feature;
 use crate::pass::Cx;
+use crate::vm::create::interfaces;
+use crate::vm::update::configuration::nics;
 use crate::vm::{VmDraft, keys};
 
-pub(super) fn write(cx: &Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
+pub(super) fn write(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) {
     let config = draft.status().network.as_ref().and_then(|network| network.config.clone());
-    let reported = vm.guest.as_ref().and_then(|guest| observe(draft, vm, guest));
+    let reported = vm.guest.as_ref().and_then(|guest| observe(cx, draft, vm, guest));
     let has_guest = vm.guest.is_some();
     let network = match (reported, config) {
         (None, None) => None,
@@ -29,25 +32,39 @@ pub(super) fn write(cx: &Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachi
     draft.status_mut().network = network;
 }
 
-fn observe(draft: &VmDraft, vm: &vsphere::VirtualMachine, guest: &Guest) -> Option<NetworkStatus> {
-    let names: Vec<&str> = match &draft.spec().network {
-        Some(network) if !network.disabled => network.interfaces.iter().map(|interface| interface.name.as_str()).collect(),
-        _ => Vec::new(),
-    };
+fn observe(cx: &mut Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine, guest: &Guest) -> Option<NetworkStatus> {
     let devices = vm.config.as_ref().map(|config| config.hardware.device.as_slice()).unwrap_or_default();
-    let cards: Vec<i32> = devices.iter().filter(|device| device.type_.is_ethernet_card()).map(|device: &Device| device.key).collect();
+    let names = names(cx, draft, devices);
     let interfaces: Vec<NetworkInterfaceStatus> =
-        guest.net.iter().filter(|nic| nic.device_config_id >= 0).map(|nic| interface(nic, &cards, &names)).collect();
-    let mut network =
-        NetworkStatus { host_name: guest.host_name.as_deref().unwrap_or_default().to_owned(), interfaces, ..NetworkStatus::default() };
+        guest.net.iter().filter(|nic| nic.device_config_id >= 0).map(|nic| interface(nic, &names)).collect();
+    let mut network = NetworkStatus {
+        host_name: guest.host_name.as_deref().unwrap_or_default().to_owned(),
+        interfaces,
+        ip_stacks: guest.ip_stack.iter().map(stack::status).collect(),
+        ..NetworkStatus::default()
+    };
     primary_addresses(&mut network, &candidates(draft, vm, guest));
     (network != NetworkStatus::default()).then_some(network)
 }
 
-/// The n-th Ethernet card is the n-th interface of the spec; surplus cards have no name.
-fn interface(nic: &GuestNic, cards: &[i32], names: &[&str]) -> NetworkInterfaceStatus {
-    let nth = cards.iter().position(|key| *key == nic.device_config_id);
-    let name = nth.and_then(|nth| names.get(nth)).copied().unwrap_or_default();
+/// The interfaces' names by their cards' keys: the n-th Ethernet card is the n-th interface of the spec, unless interfaces may change; then a card is
+/// known by its port, its MAC address or its network. Surplus cards have no name.
+fn names(cx: &mut Cx<'_>, draft: &VmDraft, devices: &[Device]) -> Vec<(i32, String)> {
+    if cx.settings.features.on(Feature::MutableNetworks) {
+        let made = interfaces::made(cx, draft);
+        let cards = nics::cards_of(devices, &made);
+        return made.into_iter().zip(cards).filter_map(|(interface, card)| Some((devices[card?].key, interface.name))).collect();
+    }
+    let interfaces = match &draft.spec().network {
+        Some(network) if !network.disabled => network.interfaces.as_slice(),
+        _ => &[],
+    };
+    let cards = devices.iter().filter(|device| device.type_.is_ethernet_card());
+    cards.zip(interfaces).map(|(card, interface)| (card.key, interface.name.clone())).collect()
+}
+
+fn interface(nic: &GuestNic, names: &[(i32, String)]) -> NetworkInterfaceStatus {
+    let name = names.iter().find(|(key, _)| *key == nic.device_config_id).map(|(_, name)| name.as_str()).unwrap_or_default();
     let addresses = nic.ip_config.ip_address.iter().map(|address| NetworkInterfaceIpAddrStatus {
         address: format!("{}/{}", address.ip_address, address.prefix_length),
         origin: address.origin.as_deref().and_then(|word| IpAddressOrigin::ALL.iter().copied().find(|origin| origin.as_str() == word)),
@@ -59,10 +76,11 @@ fn interface(nic: &GuestNic, cards: &[i32], names: &[&str]) -> NetworkInterfaceS
         name: name.to_owned(),
         ip: Some(NetworkInterfaceIpStatus {
             addresses: addresses.collect(),
+            auto_configuration_enabled: nic.ip_config.auto_configuration_enabled,
+            dhcp: nic.ip_config.dhcp.as_ref().map(stack::dhcp),
             mac_addr: nic.mac_address.to_string(),
-            ..NetworkInterfaceIpStatus::default()
         }),
-        ..NetworkInterfaceStatus::default()
+        dns: nic.dns_config.as_ref().map(stack::dns),
     }
 }
 

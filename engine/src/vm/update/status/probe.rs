@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn every_published_value_must_match_and_a_broken_pattern_matches_anything() {
-        let status = |actions: &[GuestInfoAction]| guest_info(actions, &vm(json!({"guestinfo.hello": "there", "guestinfo.empty": ""}))).status;
+        let status =
+            |actions: &[GuestInfoAction]| guest_info(actions, &vm(json!({"guestinfo.hello": "there", "guestinfo.empty": ""}))).status;
         assert_eq!(status(&[info("hello", "")]), ConditionStatus::True);
         assert_eq!(status(&[info("hello", "world|there")]), ConditionStatus::True);
         assert_eq!(status(&[info("hello", "her")]), ConditionStatus::True, "patterns aren't anchored");
