@@ -13,6 +13,7 @@ pub mod cache;
 mod draft;
 pub mod features;
 mod group;
+pub mod guest_network;
 mod limits;
 mod pass;
 mod queue;

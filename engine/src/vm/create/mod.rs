@@ -47,6 +47,7 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
+    refuse_templates(cx, draft, &needs)?;
     let mode = fast_deploy::mode(cx, draft, &needs);
     let place = placed(cx, draft, &needs, place::Wants { datastore: mode.is_some() })?;
     let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
@@ -56,6 +57,17 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     }
     deploy::start(cx, draft, &needs, place, config, fast.as_ref());
     Ok(())
+}
+
+/// A VM template of the content library can't be deployed. Source: vm-lifecycle §6.3.
+fn refuse_templates(cx: &Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) -> Flow<()> {
+    if needs.image.type_ != "VMTX" {
+        return Ok(());
+    }
+    let text = format!("creating VM from VMTX content library type is not supported: {}", needs.image.name);
+    let now = cx.now();
+    draft.status_mut().conditions.put(Condition::fails(ConditionType::Created, Reason::Error, text.clone()), now);
+    Err(Verdict::failed(text).into())
 }
 
 fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interfaces::Interface>> {
