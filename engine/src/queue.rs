@@ -31,6 +31,12 @@ pub enum Controller {
     VmCreate,
     /// VirtualMachineGroup.
     Group,
+    /// A VirtualMachine's volumes.
+    Volumes,
+    /// StoragePolicyQuota.
+    StorageQuota,
+    /// StoragePolicyUsage.
+    StorageUsage,
 }
 
 impl Controller {
@@ -41,6 +47,9 @@ impl Controller {
             Self::Vm => "vm",
             Self::VmCreate => "vm/create",
             Self::Group => "group",
+            Self::Volumes => "volumes",
+            Self::StorageQuota => "storage/quota",
+            Self::StorageUsage => "storage/usage",
         }
     }
 }

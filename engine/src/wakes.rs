@@ -1,5 +1,7 @@
 //! Who is woken by what. Source: vm-lifecycle §2.1, placement-groups §6.3.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use vmtwin_model::kube::encryption_class::EncryptionClass;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
@@ -8,6 +10,7 @@ use vmtwin_model::time::Span;
 
 use crate::cache::Cache;
 use crate::queue::{Controller, Key};
+use crate::{storage_usage, volumes};
 
 /// Wake-ups of a group by its members come due so much later, so that a hundred of them make one pass.
 const GROUP_COALESCES: Span = Span::from_millis(100);
@@ -18,10 +21,19 @@ pub(crate) type Woken = (Key, Span);
 /// The objects by whose change this one is woken, besides its own.
 pub(crate) fn references(object: &Object) -> Vec<ObjectKey> {
     let namespace = &object.key.namespace;
+    if volumes::watches(object.key.kind) {
+        return owning_vm(object).into_iter().collect();
+    }
     let Some(vm) = object.view::<VirtualMachine>() else { return Vec::new() };
     let mut references = Vec::new();
     if !vm.spec.class_name.is_empty() {
         references.push(ObjectKey::of::<VirtualMachineClass>(namespace.clone(), vm.spec.class_name.as_str()));
+    }
+    for claim in vm.spec.volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref()) {
+        references.push(ObjectKey::of::<PersistentVolumeClaim>(namespace.clone(), claim.claim_name.as_str()));
+    }
+    if let Some(crypto) = vm.spec.crypto.as_ref().filter(|crypto| !crypto.encryption_class_name.is_empty()) {
+        references.push(ObjectKey::of::<EncryptionClass>(namespace.clone(), crypto.encryption_class_name.as_str()));
     }
     references
 }
@@ -29,7 +41,8 @@ pub(crate) fn references(object: &Object) -> Vec<ObjectKey> {
 /// Who is woken by an object's change.
 pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Vec<Woken> {
     let mut woken = Vec::new();
-    if let Some(controller) = controller_of(key.kind) {
+    let is_idle = storage_usage::is_answered(key.kind, before, after);
+    if let Some(controller) = controller_of(key.kind).filter(|_| !is_idle) {
         woken.push((Key { controller, object: key.clone() }, Span::ZERO));
     }
     for object in [before, after].into_iter().flatten() {
@@ -39,10 +52,13 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     if let Some(group) = after.and_then(Object::view::<VirtualMachineGroup>) {
         woken.extend(waiting_members(cache, group.object));
     }
+    for vm in [before, after].into_iter().flatten().filter_map(Object::view::<VirtualMachine>) {
+        woken.extend(volumes::concerns(vm).then(|| (Key { controller: Controller::Volumes, object: key.clone() }, Span::ZERO)));
+    }
+    // A claim tells the volume controller something; the VM's own looks when that has told of it in the VM's status.
+    let to = |kind: Kind| if key.kind == PersistentVolumeClaim::KIND { Some(Controller::Volumes) } else { controller_of(kind) };
     woken.extend(
-        cache
-            .referrers(key)
-            .filter_map(|referrer| Some((Key { controller: controller_of(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
+        cache.referrers(key).filter_map(|referrer| Some((Key { controller: to(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
     );
     woken.dedup();
     woken
@@ -53,7 +69,7 @@ pub(crate) fn controller_of(kind: Kind) -> Option<Controller> {
     match kind {
         VirtualMachine::KIND => Some(Controller::Vm),
         VirtualMachineGroup::KIND => Some(Controller::Group),
-        _ => None,
+        other => storage_usage::controller_of(other),
     }
 }
 
@@ -70,12 +86,16 @@ fn groups_of(object: &Object) -> Option<Woken> {
     Some((Key { controller: Controller::Group, object: group }, GROUP_COALESCES))
 }
 
-/// The VM that owns an object: its interfaces, its policy evaluation.
+/// The VM that owns an object: its interfaces, its policy evaluation, its attachments.
 fn owner_of(object: &Object) -> Option<Woken> {
+    let controller = if volumes::watches(object.key.kind) { Controller::Volumes } else { Controller::Vm };
+    Some((Key { controller, object: owning_vm(object)? }, Span::ZERO))
+}
+
+fn owning_vm(object: &Object) -> Option<ObjectKey> {
     let owners = object.meta.owner_references.as_ref()?;
     let owner = owners.iter().find(|owner| owner.kind == VirtualMachine::KIND.info().kind)?;
-    let vm = ObjectKey::of::<VirtualMachine>(object.key.namespace.clone(), owner.name.as_str());
-    Some((Key { controller: Controller::Vm, object: vm }, Span::ZERO))
+    Some(ObjectKey::of::<VirtualMachine>(object.key.namespace.clone(), owner.name.as_str()))
 }
 
 /// The members of a group that name it and still wait to be linked or placed.

@@ -62,7 +62,7 @@ impl World {
                 Ok(())
             }
             Action::Datastore(name, action) => self.act_on_datastore(name, *action),
-            Action::KeyProvider(..) => Err(ActionError::NotSupported("an action on a key provider")),
+            Action::KeyProvider(name, action) => self.act_on_key_provider(name, action),
             Action::Network(name, action) => self.act_on_network(name, *action),
             Action::Vm(name, action) => {
                 let vm = self.vms.labelled(name).ok_or_else(|| ActionError::Unknown { kind: "VM", name: name.clone(), similar: None })?;

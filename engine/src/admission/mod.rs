@@ -12,7 +12,7 @@ mod cause;
 mod changes;
 mod class_instance;
 mod controllers;
-mod encryption;
+pub(crate) mod encryption;
 mod keys;
 mod mutate;
 mod names;

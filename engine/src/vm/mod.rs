@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 mod delete;
+mod encryption;
 mod group_link;
 pub(crate) mod keys;
 mod locate;

@@ -34,7 +34,6 @@ pub(crate) struct Ports {
     /// The objects that nothing could be made for yet.
     waiting: BTreeSet<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
-    requests: u64,
 }
 
 /// A port for an interface object.
@@ -60,7 +59,7 @@ struct Wanted {
     ip: String,
 }
 
-fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
+pub(super) fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
     matches!(
         (provider, kind),
         (NetworkProvider::Vpc, "SubnetPort")
@@ -81,12 +80,9 @@ fn wanted(object: &Object) -> Wanted {
 }
 
 impl World {
-    /// The API server tells the neighbours of a changed object.
-    pub fn observe(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
-        if !is_ours(self.settings.network_provider, event.key.kind.info().kind) {
-            return;
-        }
-        self.begin(now, cause);
+    /// The API server tells of an interface object.
+    pub(super) fn observe_interface(&mut self, event: &WatchEvent) {
+        let (now, cause) = (self.now, self.cause);
         match &event.after {
             None => self.forget_port(&event.key),
             Some(object) if self.ports.ports.get(&event.key.namespaced_name()).is_none() => {
@@ -192,7 +188,7 @@ impl World {
     }
 
     /// The provider turns to an interface object.
-    pub(crate) fn attend(&mut self, key: &ObjectKey) {
+    pub(super) fn attend_interface(&mut self, key: &ObjectKey) {
         let Some(port) = self.ports.ports.get(&key.namespaced_name()).cloned() else { return };
         let made = match self.wanted_network(&port.wanted) {
             None => Err(("NetworkNotFound", format!("network {:?} is not found", port.wanted.network))),
@@ -208,8 +204,7 @@ impl World {
                 json!({"conditions": [self.condition("False", reason, &message)]})
             }
         };
-        self.ports.requests += 1;
-        let id = RequestId(self.ports.requests);
+        let id = self.next_request();
         self.ports.asked.insert(id, key.clone());
         let request =
             Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
@@ -317,8 +312,8 @@ impl World {
         }
     }
 
-    /// The API server answers a neighbour's request.
-    pub fn answered(&mut self, now: Timestamp, id: RequestId, result: &Answer) {
+    /// The API server answers a request of the provider.
+    pub(super) fn interface_answered(&mut self, now: Timestamp, id: RequestId, result: &Answer) {
         let Some(key) = self.ports.asked.remove(&id) else { return };
         match result {
             Ok(_) => {}

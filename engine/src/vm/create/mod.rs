@@ -11,7 +11,7 @@ pub(crate) mod spec;
 
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
-use super::{CREATE_UNDER_WAY, VmDraft, notice, unsupported};
+use super::{CREATE_UNDER_WAY, VmDraft, encryption, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
@@ -46,8 +46,10 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
+    let crypto = encryption::of_new(cx, draft, &needs)?;
     let place = placed(cx, draft, &needs)?;
-    let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
+    let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
+    config.crypto = crypto;
     deploy::start(cx, draft, &needs, place, config);
     Ok(())
 }

@@ -76,7 +76,8 @@ fn base(draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
     if !needs.image.firmware.is_empty() {
         spec.firmware = Some(needs.image.firmware.as_str().into());
     }
-    spec.version = hardware_version(draft, spec.version.take()).map(Into::into);
+    let of_class = spec.version.take();
+    spec.version = hardware_version(draft, needs, of_class, &spec.device_change).map(Into::into);
     spec.vm_profile = vec![ProfileSpec { profile_id: needs.storage_policy.clone() }];
     Ok(spec)
 }
@@ -177,10 +178,20 @@ fn guest_id(draft: &VmDraft, needs: &Needs, class: Option<Arc<str>>) -> Option<A
     }
 }
 
-/// The class's version or `minHardwareVersion`, whichever is newer; nothing leaves it to the platform.
-fn hardware_version(draft: &VmDraft, class: Option<Arc<str>>) -> Option<String> {
-    let of_class = class.and_then(|version| version.strip_prefix("vmx-")?.parse::<i32>().ok()).unwrap_or(0);
-    let version = of_class.max(draft.spec().min_hardware_version);
+/// The class's version or `minHardwareVersion`, whichever is newer. A class that says nothing leaves it to what the devices need, but
+/// not below the image's; nothing leaves it to the platform. Source: vm-lifecycle §6.2.
+fn hardware_version(draft: &VmDraft, needs: &Needs, class: Option<Arc<str>>, devices: &[DeviceChange]) -> Option<String> {
+    const PASSTHROUGH: i32 = 17;
+    const CLAIM: i32 = 15;
+    const TPM: i32 = 14;
+
+    let of_class = class.and_then(|version| version.strip_prefix("vmx-")?.parse::<i32>().ok());
+    let image = needs.image.hardware_version.unwrap_or(0);
+    let has = |type_: &DeviceType| devices.iter().any(|change| change.device.type_ == *type_);
+    let claims = draft.spec().volumes.iter().any(|volume| volume.persistent_volume_claim.is_some());
+    let needed = [(has(&DeviceType::VirtualPCIPassthrough), PASSTHROUGH), (claims, CLAIM), (has(&DeviceType::VirtualTPM), TPM)];
+    let needed = needed.into_iter().filter(|(needed, _)| *needed).map(|(_, least)| image.max(least));
+    let version = of_class.or_else(|| needed.max()).unwrap_or(0).max(draft.spec().min_hardware_version);
     (version > 0).then(|| format!("vmx-{version}"))
 }
 
@@ -217,7 +228,7 @@ fn connect(spec: &mut ConfigSpec, interfaces: &[Interface]) {
 /// The image's disks, so that the place has room for them; a small one stands in where the image has none.
 fn add_disks(spec: &mut ConfigSpec, needs: &Needs) {
     use vmtwin_model::units::Bytes;
-    use vmtwin_model::vsphere::spec::{DeviceOperation, FileOperation};
+    use vmtwin_model::vsphere::spec::FileOperation;
 
     let capacities: Vec<Bytes> = needs.image.disks.iter().filter_map(|disk| disk.limit).collect();
     let capacities = if capacities.is_empty() { vec![MiB(1).to_bytes()] } else { capacities };
@@ -226,10 +237,9 @@ fn add_disks(spec: &mut ConfigSpec, needs: &Needs) {
         disk.capacity_in_bytes = Some(capacity);
         disk.backing = Some(Backing { thin_provisioned: Some(true), ..Backing::default() });
         spec.device_change.push(DeviceChange {
-            operation: Some(DeviceOperation::Add),
             file_operation: Some(FileOperation::Create),
-            device: disk,
             profile: vec![ProfileSpec { profile_id: needs.storage_policy.clone() }],
+            ..DeviceChange::add(disk)
         });
     }
 }

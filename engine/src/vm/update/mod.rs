@@ -18,6 +18,8 @@ use super::{VmDraft, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
+pub(super) use status::controller_type;
+
 /// A step: nothing wrong, an error with which the pass goes on, or the pass's end.
 type Step = fn(&mut Cx<'_>, &mut VmDraft, &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>>;
 

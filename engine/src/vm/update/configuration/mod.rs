@@ -17,10 +17,13 @@ use vmtwin_model::vsphere::vm::{Config, PowerState as Observed};
 use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
 
 use super::{has_running_task, paused_by, power};
+use crate::crypto::Doing;
 use crate::pass::{Cx, Flow, Known, Stop};
 use crate::verdict::Verdict;
 use crate::vm::create::{interfaces, spec};
+use crate::vm::encryption::{self, Scope};
 use crate::vm::{VmDraft, keys, text_of};
+use crate::volumes;
 
 /// What may change in this pass. Source: vm-lifecycle §11.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +53,11 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
 fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config) -> Flow<()> {
     let set = set_of(cx, draft, vm);
     note_pause(draft, vm);
-    if set == Set::Nothing {
-        return Ok(());
-    }
-    let mut change = marks(draft, config);
-    if set == Set::Marks {
-        return reconfigure(cx, draft, vm, change).map(|_| ());
+    let mut change = if set == Set::Nothing { ConfigSpec::default() } else { marks(draft, config) };
+    if matches!(set, Set::Nothing | Set::Marks) {
+        let scope = if set == Set::Marks || has_running_task(vm) { Scope::Report } else { Scope::Whole };
+        let doing = encryption::reconcile(cx, draft, vm, config, &mut change, scope)?;
+        return reconfigure(cx, draft, vm, change, doing);
     }
     let class = find_class(cx, draft, set)?;
     if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
@@ -64,7 +66,14 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
-    reconfigure(cx, draft, vm, change)?;
+    let doing = encryption::reconcile(cx, draft, vm, config, &mut change, Scope::Whole)?;
+    reconfigure(cx, draft, vm, change, doing)?;
+    if set == Set::Off
+        && draft.spec().power_state == Some(Desired::PoweredOn)
+        && let Some(pending) = volumes::pending(draft)
+    {
+        return Err(Verdict::failed(pending).into());
+    }
     if set != Set::On
         && let Some(class) = &class
     {
@@ -180,7 +189,7 @@ fn collect(
 }
 
 /// Sends the change, unless it is empty; what it changed ends the pass.
-fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec) -> Flow<()> {
+fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec, doing: Option<Doing>) -> Flow<()> {
     if change == ConfigSpec::default() {
         return Ok(());
     }
@@ -198,6 +207,7 @@ fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachin
             Err(Verdict::Progress("reconfigured vm").into())
         }
         Err(failure) => {
+            encryption::note_refusal(cx, draft, doing, failure.fault());
             let text = text_of(&operation, &failure);
             Err(Verdict::failed(format!("updating state failed with reconfigure VM task failed: {text}")).into())
         }
