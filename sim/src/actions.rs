@@ -366,7 +366,7 @@ mod tests {
         let error = trial.act(&on_vm(VmAction::PowerOn)).expect_err("it is on");
         assert_eq!(error.to_string(), "VM shop/a is poweredOn: powerOn is not possible");
         let error = trial.act(&Action::KeyProvider("k".into(), vmtwin_model::vsphere::action::KeyProviderAction::Reach(Reach::Up)));
-        assert!(matches!(error, Err(ActionError::NotSupported(_))));
+        assert!(matches!(error, Err(ActionError::Unknown { .. })), "there is no such provider");
     }
 
     #[test]

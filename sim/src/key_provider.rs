@@ -341,3 +341,156 @@ fn keys_of(config: &Config) -> Vec<CryptoKeyId> {
     keys.dedup();
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, inventory, spec};
+    use vmtwin_model::id::VmId;
+    use vmtwin_model::time::Span;
+    use vmtwin_model::vsphere::action::{Fate, HostAction, VmAction};
+    use vmtwin_model::vsphere::spec::{DeviceOperation, ProfileSpec};
+    use vmtwin_model::vsphere::vm::ConnectionState;
+    use vmtwin_model::vsphere::{Action, Inventory, Operation};
+
+    fn encrypting() -> Inventory {
+        let mut inventory = inventory();
+        inventory.storage_policies[0].encrypted = true;
+        let provider = |name: &str, native: bool, keys: &[&str]| KeyProvider {
+            name: name.into(),
+            native,
+            default: false,
+            keys: keys.iter().map(|key| (*key).into()).collect(),
+            available: true,
+        };
+        inventory.key_providers = vec![provider("kms", false, &["k1", "k2"]), provider("own", true, &[])];
+        inventory
+    }
+
+    fn encrypt(key: CryptoKeyId) -> ConfigSpec {
+        ConfigSpec { crypto: Some(CryptoSpec::Encrypt { crypto_key_id: key }), ..ConfigSpec::default() }
+    }
+
+    fn recrypt(provider: &str, key: &str) -> ConfigSpec {
+        ConfigSpec { crypto: Some(CryptoSpec::ShallowRecrypt { new_key_id: CryptoKeyId::new(provider, key) }), ..ConfigSpec::default() }
+    }
+
+    fn deployed(trial: &mut Trial, key: &str) -> VmId {
+        let crypto = encrypt(CryptoKeyId::new("kms", key)).crypto;
+        trial.deploy(ConfigSpec { crypto, ..spec("a") })
+    }
+
+    fn keys(trial: &Trial, vm: &VmId) -> (Option<CryptoKeyId>, Option<CryptoKeyId>) {
+        let config = trial.vm(vm).config.clone().expect("a configuration");
+        let disk = config.hardware.device.iter().find(|device| device.type_ == DeviceType::VirtualDisk).expect("a disk");
+        (config.key_id.clone(), disk.backing.as_ref().and_then(|backing| backing.key_id.clone()))
+    }
+
+    fn refused(trial: &mut Trial, vm: &VmId, spec: ConfigSpec) -> String {
+        let fault = trial.refused(Operation::ReconfigVm { vm: vm.clone(), spec: spec.into() });
+        fault.properties.get("faultMessage").and_then(|messages| messages[0]["key"].as_str()).unwrap_or(fault.name.as_str()).to_owned()
+    }
+
+    #[test]
+    fn a_policy_that_encrypts_gives_the_disks_the_key_of_their_vm() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "k1");
+        let key = Some(CryptoKeyId::new("kms", "k1"));
+        assert_eq!(keys(&trial, &vm), (key.clone(), key));
+        let operation = trial.deployment(spec("b"));
+        assert_eq!(trial.refused(operation).name, FaultName::GenericVmConfigFault, "there is no default provider");
+    }
+
+    #[test]
+    fn a_provider_makes_a_key_where_none_is_named_and_knows_it_then() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "");
+        let (Some(made), _) = keys(&trial, &vm) else { panic!("it is encrypted") };
+        assert!(!made.key_id.is_empty());
+        assert_eq!(
+            trial.ask(Operation::QueryCryptoKeyStatus { key: made.clone() }),
+            Ok(Reply::KeyStatus { available: true, reason: "".into() })
+        );
+        trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: recrypt("kms", "").into() }).expect("another key is made");
+        assert_ne!(keys(&trial, &vm).0, Some(made));
+    }
+
+    #[test]
+    fn what_cannot_be_encrypted_or_rekeyed_is_refused_with_its_reason() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "k1");
+        let key = |key: &str| CryptoKeyId::new("kms", key);
+        assert_eq!(refused(&mut trial, &vm, encrypt(key("k1"))), "msg.hostd.configSpec.enc.notEncrypted");
+        assert_eq!(refused(&mut trial, &vm, recrypt("kms", "k9")), "msg.vigor.enc.keyNotFound");
+        assert_eq!(refused(&mut trial, &vm, recrypt("nobody", "k1")), "msg.vigor.enc.keyNotFound");
+        trial.act(&Action::KeyProvider("kms".into(), KeyProviderAction::Reach(Reach::Down))).expect("it is there");
+        assert_eq!(refused(&mut trial, &vm, recrypt("kms", "k2")), "msg.keysafe.locator");
+        trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: recrypt("own", "any").into() }).expect("another provider answers");
+        let mut plain = Trial::new(&inventory());
+        let other = plain.running("b");
+        assert_eq!(refused(&mut plain, &other, recrypt("kms", "k1")), "msg.hostd.configSpec.enc.encrypted");
+        assert_eq!(refused(&mut plain, &other, encrypt(key("k1"))), "InvalidPowerState");
+        let tpm = DeviceChange::add(Device::new(DeviceType::VirtualTPM, -1));
+        let mut off = Trial::new(&inventory());
+        let third = off.deploy(spec("c"));
+        let with_tpm = ConfigSpec { device_change: vec![tpm], ..ConfigSpec::default() };
+        assert_eq!(refused(&mut off, &third, with_tpm), "msg.vtpm.add.notEncrypted");
+    }
+
+    #[test]
+    fn a_disk_is_encrypted_with_a_policy_alone() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "k1");
+        let disk = trial.vm(&vm).config.as_ref().expect("one").hardware.device.iter().find(|d| d.type_ == DeviceType::VirtualDisk).cloned();
+        let crypto = |asked| vmtwin_model::vsphere::spec::BackingSpec { parent: None, crypto: Some(asked) };
+        let mut change = DeviceChange { backing: Some(crypto(CryptoSpec::Decrypt {})), ..DeviceChange::edit(disk.expect("a disk")) };
+        assert_eq!(change.operation, Some(DeviceOperation::Edit));
+        let with = |change: &DeviceChange| ConfigSpec { device_change: vec![change.clone()], ..ConfigSpec::default() };
+        trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: with(&change).into() }).expect("vSphere decrypts where it is asked to");
+        assert_eq!(keys(&trial, &vm).1, None);
+        change.backing = Some(crypto(CryptoSpec::Encrypt { crypto_key_id: CryptoKeyId::new("kms", "k2") }));
+        assert_eq!(refused(&mut trial, &vm, with(&change)), "msg.hostd.deviceSpec.enc.badPolicy");
+        change.profile = vec![ProfileSpec { profile_id: "gold-id".into() }];
+        trial.ask(Operation::ReconfigVm { vm: vm.clone(), spec: with(&change).into() }).expect("it has a policy");
+        assert_eq!(keys(&trial, &vm).1, Some(CryptoKeyId::new("kms", "k2")));
+    }
+
+    #[test]
+    fn a_vm_is_locked_where_neither_host_nor_provider_has_its_key() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "k1");
+        let host = trial.vm(&vm).location.host_name.clone().expect("a host");
+        let state = |trial: &Trial| trial.vm(&vm).runtime.connection_state;
+        let kms = |reach| Action::KeyProvider("kms".into(), KeyProviderAction::Reach(reach));
+        trial.act(&kms(Reach::Down)).expect("it is there");
+        assert_eq!(state(&trial), ConnectionState::Connected, "the host keeps the key");
+        trial.ask(Operation::PowerOnVm { vm: vm.clone(), host: None }).expect("and so it runs");
+        trial.act(&Action::Host(host.clone(), HostAction::Fate(Fate::Fail))).expect("it was up");
+        trial.run(Span::from_mins(5));
+        trial.act(&Action::Host(host, HostAction::Fate(Fate::Recover))).expect("it was down");
+        assert_eq!(state(&trial), ConnectionState::Invalid);
+        assert!(trial.messages().contains(&"Virtual machine is locked because of a KMS cluster error."));
+        assert_eq!(trial.refused(Operation::PowerOnVm { vm: vm.clone(), host: None }).name, FaultName::InvalidState);
+        assert!(trial.act(&Action::Vm("shop/a".into(), VmAction::PowerOn)).is_err());
+        trial.act(&kms(Reach::Up)).expect("it is there");
+        assert_eq!(state(&trial), ConnectionState::Connected);
+        trial.ask(Operation::PowerOnVm { vm, host: None }).expect("it is unlocked");
+    }
+
+    #[test]
+    fn a_key_that_is_removed_is_missed_once_the_host_forgets_it() {
+        let mut trial = Trial::new(&encrypting());
+        let vm = deployed(&mut trial, "k1");
+        let host = trial.vm(&vm).location.host_name.clone().expect("a host");
+        trial.act(&Action::KeyProvider("kms".into(), KeyProviderAction::RemoveKey("k1".into()))).expect("it is there");
+        let key = CryptoKeyId::new("kms", "k1");
+        assert_eq!(
+            trial.ask(Operation::QueryCryptoKeyStatus { key }),
+            Ok(Reply::KeyStatus { available: false, reason: "KeyStateMissingInKMS".into() })
+        );
+        trial.act(&Action::Host(host.clone(), HostAction::Fate(Fate::Fail))).expect("it was up");
+        trial.act(&Action::Host(host, HostAction::Fate(Fate::Recover))).expect("it was down");
+        assert_eq!(trial.vm(&vm).runtime.connection_state, ConnectionState::Invalid);
+        assert!(trial.messages().contains(&"Virtual machine is locked because keys are missing on KMS cluster."));
+    }
+}
