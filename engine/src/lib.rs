@@ -10,6 +10,7 @@
 pub mod admission;
 mod affinity;
 pub mod cache;
+mod crypto;
 mod draft;
 pub mod features;
 mod group;
@@ -19,8 +20,10 @@ mod pass;
 mod queue;
 mod settings;
 pub mod storage_quota;
+mod storage_usage;
 mod verdict;
 mod vm;
+mod volumes;
 mod waits;
 mod wakes;
 
@@ -167,6 +170,8 @@ pub struct Engine {
     waits: Waits,
     vms: BTreeMap<VmId, ObjectKey>,
     power: BTreeMap<VmId, PowerState>,
+    /// What VMs and snapshots take of each storage class.
+    usage: storage_usage::Sums,
     ended: BTreeMap<Key, Ended>,
     resync_at: Option<Timestamp>,
     incarnation: u32,
@@ -226,6 +231,7 @@ impl Engine {
             waits: Waits::default(),
             vms: BTreeMap::new(),
             power: BTreeMap::new(),
+            usage: storage_usage::Sums::default(),
             ended: BTreeMap::new(),
             incarnation,
             counter: 0,
@@ -318,6 +324,13 @@ impl Engine {
         let (named, names) = (references(old), references(new));
         self.cache.refer(&key, &named, &names);
         self.note_unique_id(&key, old, new);
+        for (namespace, class, whose) in self.usage.note(&self.cache, &key, old, new) {
+            let report = storage_usage::report(&namespace, &class, whose);
+            if self.cache.get(&report.object).is_some() {
+                let wake = Wake { cause, why: "storage is taken or given back".into(), idle: Idle::Busy };
+                self.wake(now + storage_usage::COALESCES, report, wake);
+            }
+        }
         for (woken, delay) in wakes::woken(&self.cache, &key, old, new) {
             let verb = match (old.is_some(), new.is_some()) {
                 (false, _) => "is new",
@@ -403,7 +416,7 @@ impl Engine {
         match key.controller {
             Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
             Controller::VmCreate => vm::CREATING,
-            Controller::Group | Controller::Probe => 0,
+            Controller::Group | Controller::Probe | Controller::Volumes | Controller::StorageQuota | Controller::StorageUsage => 0,
         }
     }
 
@@ -479,6 +492,7 @@ impl Engine {
         let around = Around {
             settings: &self.settings,
             cache: &self.cache,
+            usage: &self.usage,
             slots_free: self.creates.len() < self.settings.create_slots(),
             creating: self.creates.contains_key(&pass.key.object),
         };
@@ -488,6 +502,9 @@ impl Engine {
             Controller::VmCreate => vm::run_create(&mut cx),
             Controller::Group => group::run(&mut cx),
             Controller::Probe => vm::run_probe(&mut cx),
+            Controller::Volumes => volumes::run(&mut cx),
+            Controller::StorageQuota => storage_usage::run_quota(&mut cx),
+            Controller::StorageUsage => storage_usage::run_usage(&mut cx),
         };
         let (asked, notices, spawned) = cx.into_effects();
         let because = Because::Pass(id);

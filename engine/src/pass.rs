@@ -20,6 +20,7 @@ use crate::cache::Cache;
 use crate::limits;
 use crate::queue::Key;
 use crate::settings::Settings;
+use crate::storage_usage::{Sums, Taken, Whose};
 use crate::verdict::Verdict;
 
 /// The number of a pass, unique in a run.
@@ -117,6 +118,7 @@ pub struct Cx<'a> {
     /// The operator's settings.
     pub settings: &'a Settings,
     cache: &'a Cache,
+    usage: &'a Sums,
     pass: &'a mut Pass,
     at: usize,
     now: Timestamp,
@@ -142,6 +144,7 @@ pub(crate) enum Asked {
 pub(crate) struct Around<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) cache: &'a Cache,
+    pub(crate) usage: &'a Sums,
     pub(crate) slots_free: bool,
     pub(crate) creating: bool,
 }
@@ -183,11 +186,12 @@ impl Pass {
 
 impl<'a> Cx<'a> {
     pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
-        let Around { settings, cache, slots_free, creating } = around;
+        let Around { settings, cache, usage, slots_free, creating } = around;
         let now = pass.began;
         Self {
             settings,
             cache,
+            usage,
             pass,
             at: 0,
             now,
@@ -245,19 +249,20 @@ impl<'a> Cx<'a> {
         list.iter().cloned().filter_map(Known::new).collect()
     }
 
-    /// The objects of kind `K` that name this one, in the order of their names, as they were when this pass first asked.
+    /// The objects of kind `K` that name this one, in the order of their keys, as they were when this pass first asked.
     pub fn naming<K: Resource>(&mut self, target: &ObjectKey) -> Vec<Known<K>> {
-        // No namespace is called like an object.
+        // The names of namespaces have no slash.
         let key = (K::KIND, Arc::<str>::from(target.to_string()));
         let cache = self.cache;
         let list = self.pass.seen.lists.entry(key).or_insert_with(|| {
-            cache
-                .referrers(target)
-                .filter(|referrer| referrer.kind == K::KIND)
-                .filter_map(|referrer| cache.get(referrer).cloned())
-                .collect()
+            cache.referrers(target).filter(|key| key.kind == K::KIND).filter_map(|key| cache.get(key).cloned()).collect()
         });
         list.iter().cloned().filter_map(Known::new).collect()
+    }
+
+    /// What is taken of a storage class in a namespace.
+    pub(crate) fn taken(&self, namespace: &Arc<str>, class: &str, whose: Whose) -> Taken {
+        self.usage.taken(namespace, class, whose)
     }
 
     /// Asks the hypervisor.

@@ -33,6 +33,12 @@ pub enum Controller {
     Group,
     /// A VM's readiness by TCP.
     Probe,
+    /// A VirtualMachine's volumes.
+    Volumes,
+    /// StoragePolicyQuota.
+    StorageQuota,
+    /// StoragePolicyUsage.
+    StorageUsage,
 }
 
 impl Controller {
@@ -44,6 +50,9 @@ impl Controller {
             Self::VmCreate => "vm/create",
             Self::Group => "group",
             Self::Probe => "vm/probe",
+            Self::Volumes => "volumes",
+            Self::StorageQuota => "storage/quota",
+            Self::StorageUsage => "storage/usage",
         }
     }
 }

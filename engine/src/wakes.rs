@@ -1,5 +1,7 @@
 //! Who is woken by what. Source: vm-lifecycle §2.1, placement-groups §6.3.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use vmtwin_model::kube::encryption_class::EncryptionClass;
 use vmtwin_model::kube::network_interface::NetworkInterface;
 use vmtwin_model::kube::subnet_port::SubnetPort;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
@@ -15,6 +17,7 @@ use crate::features::Feature;
 use crate::queue::{Controller, Key};
 use crate::settings::Settings;
 use crate::vm::{keys, probe};
+use crate::{storage_usage, volumes};
 
 /// Wake-ups of a group by its members come due so much later, so that a hundred of them make one pass.
 const GROUP_COALESCES: Span = Span::from_millis(100);
@@ -26,10 +29,13 @@ pub(crate) type Woken = (Key, Span);
 /// its VM, which then finds those that it has no use for any more.
 pub(crate) fn references(object: &Object, settings: &Settings) -> Vec<ObjectKey> {
     let namespace = &object.key.namespace;
+    if volumes::watches(object.key.kind) {
+        return owning_vm(object).into_iter().collect();
+    }
     let Some(vm) = object.view::<VirtualMachine>() else {
         let is_interface = matches!(object.key.kind, SubnetPort::KIND | VirtualNetworkInterface::KIND | NetworkInterface::KIND);
         return if is_interface && settings.features.on(Feature::MutableNetworks) {
-            owner(object).into_iter().collect()
+            owning_vm(object).into_iter().collect()
         } else {
             Vec::new()
         };
@@ -41,13 +47,20 @@ pub(crate) fn references(object: &Object, settings: &Settings) -> Vec<ObjectKey>
     if let Some(cache) = object.meta.labels.as_ref().and_then(|labels| labels.get(keys::IMAGE_CACHE)).filter(|cache| !cache.is_empty()) {
         references.push(ObjectKey::of::<VirtualMachineImageCache>(settings.pod_namespace.clone(), cache.as_str()));
     }
+    for claim in vm.spec.volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref()) {
+        references.push(ObjectKey::of::<PersistentVolumeClaim>(namespace.clone(), claim.claim_name.as_str()));
+    }
+    if let Some(crypto) = vm.spec.crypto.as_ref().filter(|crypto| !crypto.encryption_class_name.is_empty()) {
+        references.push(ObjectKey::of::<EncryptionClass>(namespace.clone(), crypto.encryption_class_name.as_str()));
+    }
     references
 }
 
 /// Who is woken by an object's change.
 pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Vec<Woken> {
     let mut woken = Vec::new();
-    if let Some(controller) = controller_of(key.kind) {
+    let is_idle = storage_usage::is_answered(key.kind, before, after);
+    if let Some(controller) = controller_of(key.kind).filter(|_| !is_idle) {
         woken.push((Key { controller, object: key.clone() }, Span::ZERO));
     }
     if key.kind == VirtualMachine::KIND && probe::concerns(before, after) {
@@ -60,10 +73,13 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     if let Some(group) = after.and_then(Object::view::<VirtualMachineGroup>) {
         woken.extend(waiting_members(cache, group.object));
     }
+    for vm in [before, after].into_iter().flatten().filter_map(Object::view::<VirtualMachine>) {
+        woken.extend(volumes::concerns(vm).then(|| (Key { controller: Controller::Volumes, object: key.clone() }, Span::ZERO)));
+    }
+    // A claim tells the volume controller something; the VM's own looks when that has told of it in the VM's status.
+    let to = |kind: Kind| if key.kind == PersistentVolumeClaim::KIND { Some(Controller::Volumes) } else { controller_of(kind) };
     woken.extend(
-        cache
-            .referrers(key)
-            .filter_map(|referrer| Some((Key { controller: controller_of(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
+        cache.referrers(key).filter_map(|referrer| Some((Key { controller: to(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
     );
     woken.dedup();
     woken
@@ -74,7 +90,7 @@ pub(crate) fn controller_of(kind: Kind) -> Option<Controller> {
     match kind {
         VirtualMachine::KIND => Some(Controller::Vm),
         VirtualMachineGroup::KIND => Some(Controller::Group),
-        _ => None,
+        other => storage_usage::controller_of(other),
     }
 }
 
@@ -91,12 +107,13 @@ fn groups_of(object: &Object) -> Option<Woken> {
     Some((Key { controller: Controller::Group, object: group }, GROUP_COALESCES))
 }
 
-/// The VM that owns an object: its interfaces, its policy evaluation.
+/// The VM that owns an object: its interfaces, its policy evaluation, its attachments.
 fn owner_of(object: &Object) -> Option<Woken> {
-    Some((Key { controller: Controller::Vm, object: owner(object)? }, Span::ZERO))
+    let controller = if volumes::watches(object.key.kind) { Controller::Volumes } else { Controller::Vm };
+    Some((Key { controller, object: owning_vm(object)? }, Span::ZERO))
 }
 
-fn owner(object: &Object) -> Option<ObjectKey> {
+fn owning_vm(object: &Object) -> Option<ObjectKey> {
     let owners = object.meta.owner_references.as_ref()?;
     let owner = owners.iter().find(|owner| owner.kind == VirtualMachine::KIND.info().kind)?;
     Some(ObjectKey::of::<VirtualMachine>(object.key.namespace.clone(), owner.name.as_str()))

@@ -62,7 +62,7 @@ impl World {
                 Ok(())
             }
             Action::Datastore(name, action) => self.act_on_datastore(name, *action),
-            Action::KeyProvider(..) => Err(ActionError::NotSupported("an action on a key provider")),
+            Action::KeyProvider(name, action) => self.act_on_key_provider(name, action),
             Action::Network(name, action) => self.act_on_network(name, *action),
             Action::Vm(name, action) => {
                 let vm = self.vms.labelled(name).ok_or_else(|| ActionError::Unknown { kind: "VM", name: name.clone(), similar: None })?;
@@ -366,7 +366,7 @@ mod tests {
         let error = trial.act(&on_vm(VmAction::PowerOn)).expect_err("it is on");
         assert_eq!(error.to_string(), "VM shop/a is poweredOn: powerOn is not possible");
         let error = trial.act(&Action::KeyProvider("k".into(), vmtwin_model::vsphere::action::KeyProviderAction::Reach(Reach::Up)));
-        assert!(matches!(error, Err(ActionError::NotSupported(_))));
+        assert!(matches!(error, Err(ActionError::Unknown { .. })), "there is no such provider");
     }
 
     #[test]

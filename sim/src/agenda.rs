@@ -78,8 +78,10 @@ pub(crate) enum Entry {
         /// The host that it came to.
         to: u32,
     },
-    /// The network provider turns to an interface object.
+    /// A neighbour turns to an object.
     Attend(ObjectKey),
+    /// A neighbour looks again at an object to which it could do nothing.
+    Again(ObjectKey),
     /// The time of a fault rule or a slow spell is over.
     RuleEnds,
 }
@@ -92,14 +94,14 @@ impl Entry {
             Self::TaskEnds(_) | Self::Moved { .. } | Self::Restart { .. } | Self::Restarted { .. } => 2,
             Self::Evacuate { .. } | Self::Admit => 3,
             Self::Guest { .. } => 4,
-            Self::Attend(_) => 5,
+            Self::Attend(_) | Self::Again(_) => 5,
             Self::Arrive(_) | Self::Complete(_) | Self::Lose(_) => 6,
         }
     }
 
     /// Whether nothing is under way that would end by itself: a look again, a retry without end.
     fn is_periodic(&self) -> bool {
-        matches!(self, Self::Evacuate { .. })
+        matches!(self, Self::Evacuate { .. } | Self::Again(_))
     }
 }
 

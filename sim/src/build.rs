@@ -18,7 +18,7 @@ use crate::host::Gate;
 use crate::image::{Behaviour, Image};
 use crate::latency::Durations;
 use crate::library::Library;
-use crate::neighbours::Ports;
+use crate::neighbours::{Ports, Quotas, Volumes};
 use crate::shards::Shards;
 use crate::task::Tasks;
 use crate::vm::Vms;
@@ -171,6 +171,7 @@ impl World {
             images: Arc::default(),
             namespaces: Arc::new(inventory.namespaces.iter().map(|namespace| (namespace.name.clone(), namespace.zones.clone())).collect()),
             key_providers: Arc::new(inventory.key_providers.clone()),
+            locked: BTreeSet::new(),
             names: Arc::default(),
             rules: Vec::new(),
             vms: Vms::default(),
@@ -187,6 +188,9 @@ impl World {
             told: Vec::new(),
             ports: Ports::default(),
             library: Library::default(),
+            volumes: Volumes::default(),
+            quotas: Quotas::default(),
+            requests: 0,
         }
     }
 
@@ -241,7 +245,7 @@ impl World {
             let by = || format!("storage policy `{}`", policy.name);
             let datastores =
                 policy.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by)).collect::<Result<_, _>>()?;
-            policies.push(Policy { id: policy.id.clone(), datastores, thin: policy.thin });
+            policies.push(Policy { id: policy.id.clone(), datastores, thin: policy.thin, encrypted: policy.encrypted });
         }
         self.policies = Arc::new(policies);
         Ok(())
@@ -328,6 +332,7 @@ impl World {
             powered_on: 0,
             leaving: BTreeSet::new(),
             vms: BTreeSet::new(),
+            keys: BTreeSet::new(),
             gate: Gate::default(),
         }));
         if self.names_mut().host_ids.insert(id, row).is_some() || self.names_mut().hosts.insert(host.name.clone(), row).is_some() {

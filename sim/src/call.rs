@@ -15,6 +15,7 @@ use vmtwin_model::vsphere::{Answer, Failure, Fault, FaultName, Operation, Reply}
 
 use crate::agenda::Entry;
 use crate::guest::{Phase, Soft};
+use crate::key_provider::Unusable;
 use crate::{What, World, faults, refusals};
 
 /// How long a caller waits for an answer that doesn't come.
@@ -64,6 +65,8 @@ impl World {
                 Operation::PlaceVmsXCluster(place) => {
                     Span::from_millis(30).times(i64::try_from(place.vm_placement_specs.len()).unwrap_or(i64::MAX))
                 }
+                // A server that doesn't answer is waited for.
+                Operation::QueryCryptoKeyStatus { key } if self.usable(key) == Err(Unusable::Unreachable) => Span::from_secs(30),
                 _ => Span::ZERO,
             };
             let span = self.duration(operation.method(), &object, extra);
@@ -168,6 +171,9 @@ impl World {
                 self.forget_tasks(row, self.now);
                 self.vms.get(row).map(|row| Reply::Vm(row.seen.clone())).ok_or_else(|| refusals::not_found(VmId::TYPE, vm.as_str()))
             }
+            Operation::ListKmipServers {} => Ok(self.list_key_providers()),
+            Operation::GetDefaultKmsCluster {} => Ok(Reply::DefaultKeyProvider(self.default_key_provider().cloned())),
+            Operation::QueryCryptoKeyStatus { key } => Ok(self.key_status(key)),
             Operation::MinClusterCpu { cluster } => self.min_clock(cluster).map(Reply::Clock),
             Operation::FindChildPool { entity, name } => {
                 let parent = *self.names.pool_ids.get(entity).ok_or_else(|| refusals::not_found(PoolId::TYPE, entity.as_str()))?;

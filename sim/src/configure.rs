@@ -1,7 +1,6 @@
 //! `ReconfigVM_Task` and what a ConfigSpec means: every field that is given replaces what is there, lists of keys merge.
 //!
-//! Guest identifiers aren't listed: whatever has the form of one (`…Guest`, `…Guest64`) is known. Encryption keys are recorded as
-//! they are asked for; no key provider is consulted.
+//! Guest identifiers aren't listed: whatever has the form of one (`…Guest`, `…Guest64`) is known.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +9,12 @@ use serde_json::Value;
 use vmtwin_model::time::Span;
 use vmtwin_model::units::Bytes;
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
-use vmtwin_model::vsphere::vm::{Config, CryptoKeyId, PowerState, VAppConfig, VAppProperty};
+use vmtwin_model::vsphere::vm::{Config, PowerState, VAppConfig, VAppProperty};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName};
 
 use crate::capacity::{Need, Size};
 use crate::devices::Bench;
+use crate::key_provider::Subject;
 use crate::vm::{NAMESPACED_NAME, Vm};
 use crate::{World, deploy, files, refusals};
 
@@ -72,9 +72,6 @@ pub(crate) fn apply_values(config: &mut Config, spec: &ConfigSpec) {
     if let Some(managed_by) = &spec.managed_by {
         config.managed_by = (!managed_by.extension_key.is_empty()).then(|| managed_by.clone());
     }
-    if let Some(crypto) = spec.rest.get("crypto") {
-        apply_crypto(config, crypto);
-    }
     if spec.rest.get("vAppConfigRemoved") == Some(&Value::Bool(true)) {
         config.v_app_config = None;
     } else if let Some(vapp) = spec.rest.get("vAppConfig") {
@@ -94,16 +91,6 @@ fn apply_vapp(there: &mut VAppConfig, vapp: &Value) {
     }
     if let Some(ways) = vapp.get("ovfEnvironmentTransport").and_then(Value::as_array) {
         there.ovf_environment_transport = ways.iter().filter_map(Value::as_str).map(Arc::from).collect();
-    }
-}
-
-fn apply_crypto(config: &mut Config, crypto: &Value) {
-    let type_ = crypto.get("_typeName").and_then(Value::as_str).unwrap_or_default();
-    let key = crypto.get("cryptoKeyId").or_else(|| crypto.get("newKeyId"));
-    match (type_, key.and_then(|key| serde_json::from_value::<CryptoKeyId>(key.clone()).ok())) {
-        ("CryptoSpecDecrypt", _) => config.key_id = None,
-        (_, Some(key)) => config.key_id = Some(key),
-        _ => {}
     }
 }
 
@@ -131,8 +118,12 @@ impl World {
         let mut config = row.config().clone();
         let mut written = row.written.clone();
         apply_values(&mut config, spec);
+        let subject = Subject::of(row);
+        if let Some(crypto) = &spec.crypto {
+            config.key_id = self.crypt_home(subject, row.config().key_id.as_ref(), crypto)?;
+        }
         let folder = files::home_path(self, row);
-        let bench = Bench { world: self, label: row.label(), folder: &folder, datastore: row.home, thin: true, power: row.power() };
+        let bench = Bench { world: self, subject, folder: &folder, datastore: row.home, thin: true, policy: None };
         bench.change_devices(&mut config, &spec.device_change, &mut written)?;
         Ok((config, written))
     }
@@ -226,6 +217,7 @@ impl World {
             self.book(vm, booked.host);
         }
         self.lay_out(vm);
+        self.keep_keys(vm);
         Ok(())
     }
 
@@ -329,7 +321,7 @@ mod tests {
         let mut trial = Trial::new(&inventory());
         let vm = trial.deploy(spec("a"));
         let card = |key: i32| Device::new(DeviceType::VirtualE1000, key);
-        let change = |operation, device| DeviceChange { operation: Some(operation), file_operation: None, device, profile: Vec::new() };
+        let change = |operation, device| DeviceChange { operation: Some(operation), ..DeviceChange::edit(device) };
         let disk = Device { capacity_in_bytes: Some(Bytes::from_gib(20)), ..Device::new(DeviceType::VirtualDisk, 2000) };
         let changes =
             vec![change(DeviceOperation::Remove, card(4000)), change(DeviceOperation::Add, card(-7)), change(DeviceOperation::Edit, disk)];

@@ -41,6 +41,7 @@ pub(crate) struct Policy {
     pub(crate) id: Name,
     pub(crate) datastores: Vec<u32>,
     pub(crate) thin: bool,
+    pub(crate) encrypted: bool,
 }
 
 impl World {

@@ -8,15 +8,14 @@ use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId, VmId};
 use vmtwin_model::time::Span;
 use vmtwin_model::units::{MiB, VCpus};
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec};
-use vmtwin_model::vsphere::vm::{
-    Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, PowerState, Runtime, ToolsRunningStatus,
-};
+use vmtwin_model::vsphere::vm::{Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, Runtime, ToolsRunningStatus};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName, Operation, Reply, VirtualMachine};
 
 use crate::capacity::Size;
 use crate::devices::{self, Bench};
 use crate::guest::GuestLife;
 use crate::image::{Behaviour, Image};
+use crate::key_provider::Subject;
 use crate::latency::transfer;
 use crate::placement::{Besides, Wish};
 use crate::vm::Vm;
@@ -233,9 +232,11 @@ impl World {
         config.files.vm_path_name = Some(format!("{folder}/{}.vmx", wanted.name).into());
         configure::apply_values(&mut config, wanted.spec);
         config.name.clone_from(&wanted.name);
+        self.encrypt_new(who.0, &mut config, wanted.spec, wanted.policy)?;
         let mut written = BTreeMap::new();
         let thin = wanted.policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
-        let bench = Bench { world: self, label: who.0, folder: &folder, datastore: site.datastore, thin, power: PowerState::PoweredOff };
+        let bench =
+            Bench { world: self, subject: Subject::new(who.0), folder: &folder, datastore: site.datastore, thin, policy: wanted.policy };
         let disks = item.map_or(&[][..], |item| &item.disks);
         bench.add_image_disks(&mut config, disks, wanted.spec, &mut written);
         bench.change_devices(&mut config, &wanted.spec.device_change, &mut written)?;
@@ -256,6 +257,7 @@ impl World {
             resource_pool: None,
             parent: None,
             layout_ex: LayoutEx::default(),
+            snapshot: None,
             recent_task: Vec::new(),
             tags: Vec::new(),
             location: Location::default(),

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::units::Bytes;
-use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::inventory::ImageDisk;
-use vmtwin_model::vsphere::spec::{Backing, ConfigSpec, Connectable, Device, DeviceChange, DeviceOperation, DeviceType};
-use vmtwin_model::vsphere::vm::{Config, PowerState};
+use vmtwin_model::vsphere::spec::{Backing, ConfigSpec, Connectable, Device, DeviceChange, DeviceOperation, DeviceType, ProfileSpec};
+use vmtwin_model::vsphere::vm::{Config, CryptoKeyId, PowerState};
+use vmtwin_model::vsphere::{Fault, FaultName};
 
+use crate::key_provider::Subject;
 use crate::{World, library, refusals};
 
 const PCI: i32 = 100;
@@ -20,11 +21,12 @@ const NVME: i32 = 31000;
 /// Where devices are worked on: one VM, its folder, its datastore.
 pub(crate) struct Bench<'a> {
     pub(crate) world: &'a World,
-    pub(crate) label: &'a str,
+    pub(crate) subject: Subject<'a>,
     pub(crate) folder: &'a str,
     pub(crate) datastore: u32,
     pub(crate) thin: bool,
-    pub(crate) power: PowerState,
+    /// The policy of a new VM's disks that name none.
+    pub(crate) policy: Option<&'a str>,
 }
 
 /// The devices that every VM has.
@@ -126,7 +128,7 @@ impl Bench<'_> {
                 capacity_in_bytes: Some(disk.capacity),
                 controller_key: Some(SCSI),
                 unit_number: Some(free_unit(config, SCSI)),
-                backing: Some(self.disk_backing(key, config, self.thin)),
+                backing: Some(Backing { key_id: self.key_by_policy(config, &[]), ..self.disk_backing(key, config, self.thin) }),
                 ..Device::new(DeviceType::VirtualDisk, key)
             };
             config.hardware.device.push(device);
@@ -150,7 +152,7 @@ impl Bench<'_> {
     }
 
     fn rng_uuid(&self, what: &str, key: i32, config: &Config) -> Arc<str> {
-        self.world.rng.draw("sim/uuid", (what, self.label, key, &config.instance_uuid)).uuid().to_string().into()
+        self.world.rng.draw("sim/uuid", (what, self.subject.label, key, &config.instance_uuid)).uuid().to_string().into()
     }
 
     /// Adds, edits and removes devices, or says which one is wrong.
@@ -167,7 +169,7 @@ impl Bench<'_> {
         for (index, change) in controllers.into_iter().chain(others) {
             match change.operation {
                 None | Some(DeviceOperation::Add) => self.add(config, index, change, &mut keys, written)?,
-                Some(DeviceOperation::Edit) => self.edit(config, index, &change.device)?,
+                Some(DeviceOperation::Edit) => self.edit(config, index, change)?,
                 Some(DeviceOperation::Remove) => remove(config, index, change.device.key, written)?,
             }
         }
@@ -188,8 +190,8 @@ impl Bench<'_> {
         let cold = device.type_ == DeviceType::VirtualTPM
             || device.type_ == DeviceType::VirtualPCIPassthrough
             || (device.type_ == DeviceType::VirtualCdrom && device.controller_key.is_some_and(|key| (IDE..300).contains(&key)));
-        if cold && self.power != PowerState::PoweredOff {
-            return Err(refusals::power_state(PowerState::PoweredOff, self.power));
+        if cold && self.subject.power != PowerState::PoweredOff {
+            return Err(refusals::power_state(PowerState::PoweredOff, self.subject.power));
         }
         if let Some(base) = controller_base(&device.type_) {
             // A class may describe the controllers that a VM has anyway.
@@ -244,11 +246,28 @@ impl Bench<'_> {
             let made = self.disk_backing(device.key, config, thin);
             let given = device.backing.take().unwrap_or_default();
             let named = given.file_name.filter(|name| name.ends_with(".vmdk"));
-            device.backing = Some(Backing { file_name: named.or(made.file_name), rest: given.rest, ..made });
+            let key_id = self.key_by_policy(config, &change.profile);
+            device.backing = Some(Backing { file_name: named.or(made.file_name), key_id, rest: given.rest, ..made });
             written.insert(device.key, if thin { written_before } else { capacity });
+        }
+        if device.type_ == DeviceType::VirtualTPM && config.key_id.is_none() {
+            let text = "A virtual TPM needs a virtual machine that is encrypted.";
+            return Err(refusals::keyed(FaultName::GenericVmConfigFault, "msg.vtpm.add.notEncrypted", text));
+        }
+        if change.crypto().is_some() {
+            let mut plain = device.clone();
+            plain.backing.get_or_insert_default().key_id = None;
+            let key = self.world.crypt_disk(self.subject, config, index, &plain, change)?;
+            device.backing.get_or_insert_default().key_id = key;
         }
         config.hardware.device.push(device);
         Ok(())
+    }
+
+    /// The VM's key for a new disk that a policy encrypts: its own policy, else the VM's.
+    fn key_by_policy(&self, config: &Config, own: &[ProfileSpec]) -> Option<CryptoKeyId> {
+        let policy = own.first().map(|profile| &*profile.profile_id).or(self.policy)?;
+        config.key_id.clone().filter(|_| self.world.encrypts(policy))
     }
 
     /// A new VM's controllers come from its class where that has any: the one made for the image's disks stands for them.
@@ -281,7 +300,7 @@ impl Bench<'_> {
             }
         }
         self.name_network(card);
-        let on = self.power == PowerState::PoweredOn;
+        let on = self.subject.power == PowerState::PoweredOn;
         let connectable = card.connectable.get_or_insert(Connectable { start_connected: true, allow_guest_control: true, connected: true });
         connectable.connected = on && connectable.start_connected;
     }
@@ -295,16 +314,26 @@ impl Bench<'_> {
 
     /// A MAC address as vCenter makes them: its own prefix, then 80 to bf, then two bytes.
     fn mac(&self, config: &Config, key: i32) -> Arc<str> {
-        let mut draw = self.world.rng.draw("sim/mac", (self.label, key, &config.instance_uuid));
+        let mut draw = self.world.rng.draw("sim/mac", (self.subject.label, key, &config.instance_uuid));
         let (a, b, c) = (0x80 + draw.below(0x40), draw.below(256), draw.below(256));
         format!("00:50:56:{a:02x}:{b:02x}:{c:02x}").into()
     }
 
-    fn edit(&self, config: &mut Config, index: usize, wanted: &Device) -> Result<(), Fault> {
-        let on = self.power == PowerState::PoweredOn;
+    fn edit(&self, config: &mut Config, index: usize, change: &DeviceChange) -> Result<(), Fault> {
+        let wanted = &change.device;
+        let on = self.subject.power == PowerState::PoweredOn;
         let Some(there) = config.hardware.device.iter_mut().find(|device| device.key == wanted.key) else {
             return Err(refusals::invalid_device(index, "key"));
         };
+        if change.crypto().is_some() {
+            let disk = there.clone();
+            let key = self.world.crypt_disk(self.subject, config, index, &disk, change)?;
+            let there = config.hardware.device.iter_mut().find(|device| device.key == wanted.key);
+            if let Some(backing) = there.and_then(|disk| disk.backing.as_mut()) {
+                backing.key_id = key;
+            }
+        }
+        let there = config.hardware.device.iter_mut().find(|device| device.key == wanted.key).expect("it was there just now");
         if let (Some(before), Some(after)) = (there.capacity_in_bytes, wanted.capacity_in_bytes) {
             if after < before {
                 return Err(refusals::invalid_device(index, "capacityInBytes"));
@@ -342,6 +371,37 @@ fn remove(config: &mut Config, index: usize, key: i32, written: &mut BTreeMap<i3
     config.hardware.device.remove(at);
     written.remove(&key);
     Ok(())
+}
+
+/// Hangs a disk that exists on the first SCSI controller with a free place, which is made where there is none; gives the disk's key.
+pub(crate) fn hang(config: &mut Config, mut disk: Device) -> i32 {
+    const PLACES: i32 = 16;
+    let controllers: Vec<i32> =
+        config.hardware.device.iter().filter(|device| controller_base(&device.type_) == Some(SCSI)).map(|device| device.key).collect();
+    let roomy = controllers.into_iter().find(|key| free_unit(config, *key) < PLACES);
+    let controller = roomy.unwrap_or_else(|| {
+        let key = free_key(config, SCSI);
+        let bus_number = Some(key - SCSI);
+        config.hardware.device.push(Device {
+            bus_number,
+            controller_key: Some(PCI),
+            ..Device::new(DeviceType::ParaVirtualSCSIController, key)
+        });
+        key
+    });
+    disk.controller_key = Some(controller);
+    disk.unit_number = Some(free_unit(config, controller));
+    disk.key = free_key(config, 2000);
+    let key = disk.key;
+    config.hardware.device.push(disk);
+    sort(config);
+    key
+}
+
+/// The key of the first class disk with this id.
+pub(crate) fn hanging(config: &Config, id: &str) -> Option<i32> {
+    let is_it = |device: &&Device| device.rest.get("vDiskId").and_then(|there| there.get("id")?.as_str()) == Some(id);
+    config.hardware.device.iter().find(is_it).map(|device| device.key)
 }
 
 fn sort(config: &mut Config) {

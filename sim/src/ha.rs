@@ -61,6 +61,7 @@ impl World {
         host.alive = false;
         host.epoch += 1;
         host.leaving.clear();
+        host.keys.clear();
         let (epoch, vms, cluster) = (host.epoch, host.vms.clone(), host.cluster);
         self.tell_host(row, "the host failed");
         for vm in vms {

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use vmtwin_model::id::{ClusterId, HostId};
 use vmtwin_model::units::{Bytes, MHz, MiB, VCpus};
 use vmtwin_model::vsphere::inventory::{HostState, Name};
+use vmtwin_model::vsphere::vm::CryptoKeyId;
 
 use crate::capacity::Need;
 
@@ -50,6 +51,8 @@ pub struct Host {
     pub(crate) leaving: BTreeSet<u32>,
     /// The VMs that run or are registered here.
     pub(crate) vms: BTreeSet<u32>,
+    /// The keys that it keeps in its memory.
+    pub(crate) keys: BTreeSet<CryptoKeyId>,
     pub(crate) gate: Gate,
 }
 

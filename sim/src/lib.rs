@@ -24,6 +24,7 @@ mod guest;
 mod ha;
 mod host;
 mod image;
+mod key_provider;
 mod latency;
 mod library;
 mod neighbours;
@@ -66,7 +67,7 @@ pub use host::Host;
 use image::Image;
 use latency::Durations;
 use library::Library;
-use neighbours::Ports;
+use neighbours::{Ports, Quotas, Volumes};
 pub use network::Network;
 pub use pool::{Folder, Pool};
 use shards::Shards;
@@ -208,6 +209,8 @@ pub struct World {
     namespaces: Arc<Vec<(Name, Vec<Name>)>>,
     names: Arc<Names>,
     key_providers: Arc<Vec<KeyProvider>>,
+    /// The VMs that are locked for want of a key.
+    locked: BTreeSet<u32>,
     rules: Vec<Rule>,
     vms: Vms,
     tasks: Tasks,
@@ -224,6 +227,10 @@ pub struct World {
     told: Vec<Happening>,
     ports: Ports,
     library: Library,
+    volumes: Volumes,
+    quotas: Quotas,
+    /// How many requests neighbours have made.
+    requests: u64,
 }
 
 impl World {
@@ -262,7 +269,7 @@ impl World {
             Entry::Restarted { vm, epoch } => self.restarted(vm, epoch),
             Entry::Evacuate { host, epoch } => self.evacuate(host, epoch),
             Entry::Moved { vm, from, to } => self.moved(vm, from, to),
-            Entry::Attend(key) => self.attend(&key),
+            Entry::Attend(key) | Entry::Again(key) => self.attend(&key),
             Entry::RuleEnds => {}
         }
         self.flush()

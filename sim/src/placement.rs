@@ -115,6 +115,10 @@ impl World {
             }
             self.rules_say(cluster, host, row, wish, true)?;
         }
+        if let Some(vm) = wish.vm.and_then(|vm| self.vms.get(vm)) {
+            self.keys_for_host(row, vm.config())
+                .map_err(|_| refusals::invalid_state("The host has no access to the virtual machine's keys."))?;
+        }
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(reserved, _)| *reserved);
         host.admits(&wish.size, besides - own.map_or_else(Need::default, |own| own.reserved))?;

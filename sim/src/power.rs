@@ -81,6 +81,7 @@ impl World {
     pub(crate) fn admit_power_on(&self, vm: u32, wanted: Option<u32>) -> Result<u32, Fault> {
         let Some(row) = self.vms.get(vm) else { return Err(refusals::not_found(VmId::TYPE, "vm")) };
         let size = row.size();
+        self.check_disk_keys(row, row.host)?;
         self.admit_to_pool(row.pool, size.reserved)?;
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         self.admit_failover(cluster, &size)?;

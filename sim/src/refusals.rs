@@ -54,6 +54,17 @@ pub(crate) fn duplicate_instance_uuid(object: &str) -> Fault {
     Fault::new(FaultName::InvalidArgument, text).with("invalidProperty", "configSpec.instanceUuid")
 }
 
+/// A fault whose message has this key in the server's catalogue.
+pub(crate) fn keyed(name: FaultName, key: &str, text: &str) -> Fault {
+    Fault::new(name, text).with("faultMessage", serde_json::json!([{"key": key, "message": text}]))
+}
+
+/// The same of a device's specification.
+pub(crate) fn keyed_device(name: FaultName, index: usize, key: &str, text: &str) -> Fault {
+    let index = i64::try_from(index).expect("a spec has fewer than 2^63 devices");
+    keyed(name, key, text).with("deviceIndex", index)
+}
+
 pub(crate) fn invalid_device(index: usize, property: &str) -> Fault {
     let text = format!("Invalid configuration for device '{index}'.");
     let index = i64::try_from(index).expect("a spec has fewer than 2^63 devices");

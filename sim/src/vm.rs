@@ -266,6 +266,7 @@ impl World {
         }
         self.locate(row);
         self.lay_out(row);
+        self.keep_keys(row);
     }
 
     /// Takes a VM out of the inventory, and its files off their datastores.
@@ -277,6 +278,8 @@ impl World {
             self.left.push(change);
         }
         let Some(row) = self.vms.remove(vm) else { return };
+        self.locked.remove(&vm);
+        self.free_disks(&row);
         for (datastore, bytes) in &row.space {
             self.charge_space(*datastore, -bytes);
         }
@@ -300,6 +303,7 @@ impl World {
             }
             self.locate(vm);
             self.touch(vm, Changed::Host);
+            self.reach(vm);
         }
         if booked {
             self.book(vm, to);
@@ -364,13 +368,18 @@ impl World {
         let Some(row) = self.vms.get(vm) else { return };
         let host = self.hosts.get(row.host).is_some_and(|host| host.is_reachable());
         let files = row.datastores().all(|ds| self.datastores.get(ds).is_none_or(|ds| ds.accessible));
+        let before = row.seen.runtime.connection_state;
+        let was_locked = self.locked.contains(&vm);
+        if host && files {
+            self.unlock(vm);
+        }
         let state = match (host, files) {
             (false, _) => ConnectionState::Disconnected,
             (true, false) => ConnectionState::Inaccessible,
+            (true, true) if self.locked.contains(&vm) => ConnectionState::Invalid,
             (true, true) => ConnectionState::Connected,
         };
-        let before = row.seen.runtime.connection_state;
-        let unset = matches!(before, ConnectionState::Invalid | ConnectionState::Orphaned);
+        let unset = matches!(before, ConnectionState::Invalid | ConnectionState::Orphaned) && !was_locked;
         if before != state && !unset {
             if let Some(seen) = self.seen_mut(vm) {
                 seen.runtime.connection_state = state;

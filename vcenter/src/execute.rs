@@ -10,8 +10,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vmtwin_model::id::{ClusterId, FolderId, PoolId, TaskId, VmId};
 use vmtwin_model::units::MHz;
+use vmtwin_model::vsphere::answer::KmipCluster;
 use vmtwin_model::vsphere::operation::DeployLibraryItem;
-use vmtwin_model::vsphere::vm::{Location, Task};
+use vmtwin_model::vsphere::vm::{CryptoKeyId, Location, Task};
 use vmtwin_model::vsphere::{Answer, ConfigSpec, Failure, Fault, FaultName, Operation, Reply, VirtualMachine};
 
 use crate::connection::{self, Connection, Error};
@@ -134,6 +135,9 @@ impl Work<'_> {
             Operation::MinClusterCpu { cluster } => self.clock(cluster).await,
             Operation::FindChildPool { entity, name } => self.child(PoolId::TYPE, entity.as_str(), name).await,
             Operation::FindChildFolder { entity, name } => self.child(FolderId::TYPE, entity.as_str(), name).await,
+            Operation::ListKmipServers {} => self.key_providers().await,
+            Operation::GetDefaultKmsCluster {} => self.default_key_provider().await,
+            Operation::QueryCryptoKeyStatus { key } => self.key_status(key).await,
             Operation::DeployLibraryItem(deploy) => self.deploy(deploy).await,
             Operation::ConnectTcp { host, port, timeout_seconds, .. } => connect_tcp(host, *port, *timeout_seconds).await,
             Operation::SyncLibraryItem { item } => {
@@ -194,6 +198,37 @@ impl Work<'_> {
         }
         let least = clocks.into_iter().min();
         least.map(Reply::Clock).ok_or_else(|| Stop::Fault(Fault::new(FaultName::InvalidState, format!("{cluster} has no host"))))
+    }
+
+    async fn crypto(&self, method: &'static str, arguments: Vec<Element>) -> Done<Vec<Element>> {
+        let manager = self.connection.content().manager("cryptoManager")?;
+        Ok(self.connection.call(&Call::vim(&manager, method, arguments), self.operation_id).await?)
+    }
+
+    async fn key_providers(&self) -> Done<Reply> {
+        let clusters = self.crypto("ListKmipServers", Vec::new()).await?;
+        let cluster = |cluster: &Element| {
+            let native = cluster.text_at("managementType") == Some("nativeProvider");
+            Some(KmipCluster { id: cluster.text_at("clusterId.id")?.into(), native })
+        };
+        Ok(Reply::KeyProviders(clusters.iter().filter_map(cluster).collect()))
+    }
+
+    async fn default_key_provider(&self) -> Done<Reply> {
+        let found = self.crypto("GetDefaultKmsCluster", vec![Element::text("defaultsToParent", "true")]).await?;
+        let id = found.first().and_then(|provider| provider.text_at("id")).filter(|id| !id.is_empty());
+        Ok(Reply::DefaultKeyProvider(id.map(Arc::from)))
+    }
+
+    async fn key_status(&self, key: &CryptoKeyId) -> Done<Reply> {
+        let json = serde_json::to_value(key).expect("a key has text fields only");
+        // The bit 1 asks for the availability alone.
+        let arguments = vec![encode::object("keyIds", &json, "CryptoKeyId", "keyIds")?, Element::text("checkKeyBitMap", "1")];
+        let found = self.crypto("QueryCryptoKeyStatus", arguments).await?;
+        let status = found.first();
+        let available = status.and_then(|status| status.text_at("keyAvailable")).is_some_and(|text| matches!(text, "true" | "1"));
+        let reason = status.and_then(|status| status.text_at("reason")).unwrap_or_default();
+        Ok(Reply::KeyStatus { available, reason: reason.into() })
     }
 
     async fn read(&self, object: &Reference, paths: &[&str]) -> Result<vm::Properties, Error> {

@@ -10,7 +10,7 @@ use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
 use vmtwin_model::kube::{Object, Resource, View};
 use vmtwin_model::units::{Bytes, bytes_of};
 
-use super::{Granted, Objects, asked};
+use super::{Granted, Objects, asked, claim};
 
 /// What is free of a policy; nothing if there is no limit.
 pub(super) fn of(objects: &dyn Objects, granted: &Granted, namespace: &str, policy: &str) -> Option<Bytes> {
@@ -41,7 +41,7 @@ fn of_namespace(objects: &dyn Objects, granted: &Granted, namespace: &str) -> Op
 
 /// What is taken of a policy: as it is reported, and what was granted and isn't reported yet.
 ///
-/// Where usages are reported kind by kind, VMs and snapshots are counted twice, by the report and by looking at them, and the
+/// Where usages are reported kind by kind, VMs, snapshots and claims are counted twice, by the report and by looking at them, and the
 /// higher count stands: a report that is behind can't give anything away. Where totals alone are there, who makes them is unknown;
 /// what was granted comes on top.
 fn taken(objects: &dyn Objects, granted: &Granted, namespace: &str, policy: &str) -> Bytes {
@@ -52,11 +52,12 @@ fn taken(objects: &dyn Objects, granted: &Granted, namespace: &str, policy: &str
         let reported = totals.map(|total| amount(total.sc_quota_usage.as_ref())).sum::<Bytes>();
         return reported + granted.of_policy(objects, namespace, policy);
     }
-    let (mut vms, mut snapshots, mut others) = (Bytes::ZERO, Bytes::ZERO, Bytes::ZERO);
+    let (mut vms, mut snapshots, mut claims, mut others) = (Bytes::ZERO, Bytes::ZERO, Bytes::ZERO, Bytes::ZERO);
     for usage in usages {
         let sum = match usage.spec.resource_kind.as_str() {
             "VirtualMachine" => &mut vms,
             "VirtualMachineSnapshot" => &mut snapshots,
+            "PersistentVolumeClaim" => &mut claims,
             _ => &mut others,
         };
         *sum += amount(usage.status.quota_usage.as_ref());
@@ -69,7 +70,8 @@ fn taken(objects: &dyn Objects, granted: &Granted, namespace: &str, policy: &str
         .filter(|snapshot| !snapshot.object.is_deleting())
         .map(|snapshot| granted.of_snapshot(snapshot.object, policy))
         .sum();
-    others + vms.at_least(counted_vms) + snapshots.at_least(counted_snapshots)
+    let counted_claims = claim::taken(objects, namespace, policy);
+    others + vms.at_least(counted_vms) + snapshots.at_least(counted_snapshots) + claims.at_least(counted_claims)
 }
 
 fn amount(usage: Option<&QuotaUsage>) -> Bytes {

@@ -8,12 +8,14 @@
 //! Page: admission §20, crypto-storage §7.
 
 mod asked;
+mod claim;
 mod free;
 mod granted;
 mod snapshot;
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use vmtwin_model::kube::api::{ApiError, ErrorReason, Review, ReviewVerb};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
@@ -72,6 +74,9 @@ pub fn asked(features: &Features, objects: &dyn Objects, review: &Review, new: &
             None => asked::by_new_vm(objects, vm),
             Some(old) => asked::by_larger_boot_disk(objects, old, vm),
         };
+    }
+    if let Some(claim) = new.view::<PersistentVolumeClaim>() {
+        return claim::by_claim(objects, review.old.as_deref().and_then(Object::view), claim);
     }
     match new.view::<VirtualMachineSnapshot>() {
         Some(snapshot) if review.verb == ReviewVerb::Create && features.on(Feature::VMSnapshots) => snapshot::asked(objects, snapshot),

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 mod delete;
+mod encryption;
 mod group_link;
 pub(crate) mod keys;
 mod locate;
@@ -9,7 +10,6 @@ pub(crate) mod probe;
 pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
-mod unsupported;
 mod update;
 
 use std::sync::Arc;

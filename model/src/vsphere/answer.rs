@@ -44,8 +44,29 @@ pub enum Reply {
     },
     /// A child of a pool or folder by its id, if it is there.
     Child(Option<Arc<str>>),
+    /// The key providers, in the order in which vCenter has them.
+    KeyProviders(Vec<KmipCluster>),
+    /// The default key provider's id, if there is one.
+    DefaultKeyProvider(Option<Arc<str>>),
+    /// Whether a key can be used.
+    KeyStatus {
+        /// `keyAvailable`.
+        available: bool,
+        /// Why not: `KeyStateMissingInKMS` and its like.
+        reason: Arc<str>,
+    },
     /// Where VMs are to go, in the order of the request.
     Placements(Vec<Placement>),
+}
+
+/// `KmipClusterInfo`: a key provider.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KmipCluster {
+    /// The id.
+    pub id: Arc<str>,
+    /// Whether vCenter makes the keys itself (`managementType` `nativeProvider`).
+    pub native: bool,
 }
 
 /// A recommendation of DRS for one VM.

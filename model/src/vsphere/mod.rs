@@ -11,6 +11,7 @@ pub mod change;
 pub mod fault;
 pub mod inventory;
 pub mod operation;
+pub mod snapshot;
 pub mod spec;
 pub mod vm;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::spec::ConfigSpec;
+use super::vm::CryptoKeyId;
 use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
 
 /// A call on the hypervisor.
@@ -30,6 +31,15 @@ pub enum Operation {
     RetrieveVm {
         /// The VM.
         vm: VmId,
+    },
+    /// `CryptoManagerKmip.ListKmipServers`: the key providers. Answers [`super::Reply::KeyProviders`].
+    ListKmipServers {},
+    /// `CryptoManagerKmip.GetDefaultKmsCluster`. Answers [`super::Reply::DefaultKeyProvider`].
+    GetDefaultKmsCluster {},
+    /// `CryptoManagerKmip.QueryCryptoKeyStatus` of one key, by its availability. Answers [`super::Reply::KeyStatus`].
+    QueryCryptoKeyStatus {
+        /// The key.
+        key: CryptoKeyId,
     },
     /// The least `summary.hardware.cpuMhz` of a cluster's hosts. Answers [`super::Reply::Clock`].
     MinClusterCpu {
@@ -237,6 +247,9 @@ impl Operation {
             Self::MakeDirectory { .. } => "MakeDirectory",
             Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
             Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
+            Self::ListKmipServers {} => "ListKmipServers",
+            Self::GetDefaultKmsCluster {} => "GetDefaultKmsCluster",
+            Self::QueryCryptoKeyStatus { .. } => "QueryCryptoKeyStatus",
             Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
             Self::PlaceVm { .. } => "PlaceVm",
             Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
@@ -267,6 +280,9 @@ impl Operation {
             Self::About {}
                 | Self::FindAllByUuid { .. }
                 | Self::RetrieveVm { .. }
+                | Self::ListKmipServers {}
+                | Self::GetDefaultKmsCluster {}
+                | Self::QueryCryptoKeyStatus { .. }
                 | Self::MinClusterCpu { .. }
                 | Self::RetrieveDatastore { .. }
                 | Self::ConnectTcp { .. }
@@ -304,6 +320,8 @@ impl Operation {
     pub fn arguments(&self) -> Value {
         let mut arguments = serde_json::to_value(self).expect("operations have string keys and finite numbers");
         match self {
+            // The bit 1 asks for the availability alone.
+            Self::QueryCryptoKeyStatus { key } => json!({"keyIds": [key], "checkKeyBitMap": 1}),
             Self::PlaceVm { .. } => {
                 let spec = arguments["configSpec"].take();
                 json!({"cluster": arguments["cluster"], "placementSpec": {"configSpec": spec}})

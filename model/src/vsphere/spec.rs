@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::vm::CryptoKeyId;
 use crate::units::{Bytes, MiB, VCpus};
 use crate::words::words;
 
@@ -74,6 +75,9 @@ pub struct ConfigSpec {
     /// The storage policies of the VM's home.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vm_profile: Vec<ProfileSpec>,
+    /// What is to be done about the encryption of the VM's home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto: Option<CryptoSpec>,
     /// What else the API has, kept as it came.
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,
@@ -175,6 +179,47 @@ pub enum SharesLevel {
     Custom,
 }
 
+/// `CryptoSpec`: what is to be done about the encryption of a VM's home or of a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "_typeName", rename_all_fields = "camelCase")]
+pub enum CryptoSpec {
+    /// What is plain is to be encrypted.
+    #[serde(rename = "CryptoSpecEncrypt")]
+    Encrypt {
+        /// With this key; with an empty id the provider makes one.
+        crypto_key_id: CryptoKeyId,
+    },
+    /// The key that wraps the data keys is to be another.
+    #[serde(rename = "CryptoSpecShallowRecrypt")]
+    ShallowRecrypt {
+        /// The new one.
+        new_key_id: CryptoKeyId,
+    },
+    /// The data is to be encrypted anew.
+    #[serde(rename = "CryptoSpecDeepRecrypt")]
+    DeepRecrypt {
+        /// The new key.
+        new_key_id: CryptoKeyId,
+    },
+    /// What is encrypted is to be plain.
+    #[serde(rename = "CryptoSpecDecrypt")]
+    Decrypt {},
+    /// Nothing.
+    #[serde(rename = "CryptoSpecNoOp")]
+    NoOp {},
+}
+
+/// `VirtualDeviceConfigSpecBackingSpec`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BackingSpec {
+    /// The backing that a new disk stands on, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Value>,
+    /// What is to be done about the disk's encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto: Option<CryptoSpec>,
+}
+
 /// `VirtualDeviceConfigSpec`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +235,9 @@ pub struct DeviceChange {
     /// The disk's storage policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profile: Vec<ProfileSpec>,
+    /// The disk's parent and encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backing: Option<BackingSpec>,
 }
 
 impl DeviceChange {
@@ -212,7 +260,13 @@ impl DeviceChange {
     }
 
     fn of(operation: DeviceOperation, device: Device) -> Self {
-        Self { operation: Some(operation), file_operation: None, device, profile: Vec::new() }
+        Self { operation: Some(operation), file_operation: None, device, profile: Vec::new(), backing: None }
+    }
+
+    /// What it asks about the disk's encryption.
+    #[must_use]
+    pub fn crypto(&self) -> Option<&CryptoSpec> {
+        self.backing.as_ref()?.crypto.as_ref()
     }
 }
 
@@ -399,6 +453,9 @@ pub struct Backing {
     /// Disks: the UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<Arc<str>>,
+    /// Disks: the key that they are encrypted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<CryptoKeyId>,
     /// Networks: the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_name: Option<Arc<str>>,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use super::snapshot::SnapshotInfo;
 use super::spec::{Allocation, Device, ManagedBy};
 use crate::id::{ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use crate::time::Timestamp;
@@ -44,6 +45,9 @@ pub struct VirtualMachine {
     /// Its files.
     #[serde(default)]
     pub layout_ex: LayoutEx,
+    /// Its snapshots; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Arc<SnapshotInfo>>,
     /// Tasks on it that run or ended lately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent_task: Vec<Task>,
@@ -155,7 +159,7 @@ pub struct VAppProperty {
 }
 
 /// `CryptoKeyId`: a key and its provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CryptoKeyId {
     /// The key's id.
@@ -164,8 +168,22 @@ pub struct CryptoKeyId {
     pub provider_id: KeyProviderId,
 }
 
+impl CryptoKeyId {
+    /// A key of a provider; an empty one is for the provider to make.
+    #[must_use]
+    pub fn new(provider: impl Into<Arc<str>>, key: impl Into<Arc<str>>) -> Self {
+        Self { key_id: key.into(), provider_id: KeyProviderId { id: provider.into() } }
+    }
+
+    /// The provider's id.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider_id.id
+    }
+}
+
 /// `KeyProviderId`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyProviderId {
     /// The provider's name.
     pub id: Arc<str>,

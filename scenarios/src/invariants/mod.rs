@@ -5,8 +5,10 @@
 //! rules after the last step, on a fork that runs on. Each counts its premise: the situations in which it could have failed.
 
 mod boot_order_delays;
+mod crypto_legal;
 mod delete_held;
 mod destroy_in_order;
+mod keys_agree;
 mod ledger;
 mod one_vm_each;
 mod owner_iff_linked;
@@ -87,6 +89,8 @@ const ALL: &[Invariant] = &[
     status_true::RULE,
     reservations_fit::RULE,
     boot_order_delays::RULE,
+    crypto_legal::RULE,
+    keys_agree::RULE,
     owner_iff_linked::RULE,
     delete_held::RULE,
     destroy_in_order::RULE,

@@ -92,11 +92,25 @@ pub fn order_of(manifest: &Value) -> (u8, String, String, String) {
 }
 
 /// The state in the order of installation, and the keys of what it holds.
-pub(super) fn ordered_state(state: &[Value]) -> (Vec<Value>, Vec<ObjectKey>) {
+pub(super) fn ordered_state(state: &[Value], inventory: &Inventory) -> (Vec<Value>, Vec<ObjectKey>) {
     let mut state = state.to_vec();
+    state.iter_mut().for_each(|manifest| name_item(manifest, inventory));
     state.sort_by_key(order_of);
     let keys = state.iter().filter_map(key_of_manifest).collect();
     (state, keys)
+}
+
+/// An image object that stands for an item of the library by its name, and doesn't say which, is told: the content library knows.
+fn name_item(manifest: &mut Value, inventory: &Inventory) {
+    let is_image = matches!(manifest["kind"].as_str(), Some("VirtualMachineImage" | "ClusterVirtualMachineImage"));
+    let silent = manifest.pointer("/status/providerItemID").is_none() && manifest["status"].is_object();
+    if !is_image || !silent {
+        return;
+    }
+    let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if let Some(image) = inventory.images.iter().find(|image| *image.name == *name) {
+        manifest["status"]["providerItemID"] = json!(image.id);
+    }
 }
 
 /// Every object that the infrastructure brings and nobody else does, in the order of installation.

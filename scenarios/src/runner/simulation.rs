@@ -158,7 +158,7 @@ impl Simulation {
         let world = World::new(now, world_settings, &setup.inventory)?;
         let mut api = ApiServer::new(vmtwin_apiserver::Settings { rng, id_order: setup.id_order });
         let mut warnings = Vec::new();
-        let (state, keys) = objects::ordered_state(&setup.state);
+        let (state, keys) = objects::ordered_state(&setup.state, &setup.inventory);
         for manifest in objects::generate(&setup.settings, &setup.inventory, &world, &keys, &setup.claimed) {
             let object = objects::name_of(&manifest);
             api.install(now, manifest).map_err(|error| SetupError::Generated { object, error })?;

@@ -5,16 +5,15 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use vmtwin_model::Cause;
 use vmtwin_model::kube::api::{PatchKind, Request, Subresource, User, WatchEvent};
 use vmtwin_model::kube::virtual_machine_image_cache::{ImageCacheLocationSpec, VirtualMachineImageCache};
 use vmtwin_model::kube::{Object, ObjectKey};
-use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::time::Span;
 
 use crate::agenda::Entry;
 use crate::latency::transfer;
 use crate::library::LooseDisk;
-use crate::{RequestId, What, World};
+use crate::{What, World};
 
 /// How fast files come from the library.
 const RATE: i64 = 400_000_000;
@@ -23,7 +22,7 @@ const SETUP: Span = Span::from_secs(2);
 
 impl World {
     /// A cache was made or asked for another place.
-    pub(crate) fn observe_cache(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
+    pub(super) fn observe_cache(&mut self, event: &WatchEvent) {
         let Some(object) = &event.after else {
             self.ports.caches.remove(&event.key);
             return;
@@ -37,7 +36,7 @@ impl World {
             return;
         }
         let bytes = self.item_disks(&cache.spec.provider_id).iter().map(|disk| disk.1.size.0).sum();
-        self.begin(now, cause);
+        let (now, cause) = (self.now, self.cause);
         self.agenda.put(now + SETUP + transfer(bytes, RATE), cause, Entry::Attend(event.key.clone()));
     }
 
@@ -54,10 +53,11 @@ impl World {
     }
 
     /// All that the object asks for is brought, and told.
-    pub(crate) fn attend_cache(&mut self, key: &ObjectKey) {
+    pub(super) fn attend_cache(&mut self, key: &ObjectKey) {
         let Some(object) = self.ports.caches.get(key).cloned() else { return };
         let status = self.cached(&object);
-        let id = RequestId(self.ports.next_request(key));
+        let id = self.next_request();
+        self.ports.asked.insert(id, key.clone());
         let request =
             Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user: User::named("system:serviceaccount:vmware-system-vmop:image-cache"), request });

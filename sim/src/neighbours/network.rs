@@ -10,8 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vmtwin_model::Cause;
 use vmtwin_model::kube::api::{Answer, ErrorReason, PatchKind, Request, Subresource, User, WatchEvent};
-use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
-use vmtwin_model::kube::{Object, ObjectKey, Resource as _};
+use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::inventory::Ipam;
 use vmtwin_model::vsphere::spec::Device;
@@ -35,19 +34,9 @@ pub(crate) struct Ports {
     by_external_id: Shards<ObjectKey>,
     /// The objects that nothing could be made for yet.
     waiting: BTreeSet<ObjectKey>,
-    asked: BTreeMap<RequestId, ObjectKey>,
-    requests: u64,
+    pub(super) asked: BTreeMap<RequestId, ObjectKey>,
     /// The image caches, as they were seen last.
     pub(super) caches: BTreeMap<ObjectKey, Arc<Object>>,
-}
-
-impl Ports {
-    /// The number of the next request, which is about this object.
-    pub(super) fn next_request(&mut self, key: &ObjectKey) -> u64 {
-        self.requests += 1;
-        self.asked.insert(RequestId(self.requests), key.clone());
-        self.requests
-    }
 }
 
 /// A port for an interface object.
@@ -73,7 +62,7 @@ struct Wanted {
     ip: String,
 }
 
-fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
+pub(super) fn is_ours(provider: NetworkProvider, kind: &str) -> bool {
     matches!(
         (provider, kind),
         (NetworkProvider::Vpc, "SubnetPort")
@@ -94,15 +83,9 @@ fn wanted(object: &Object) -> Wanted {
 }
 
 impl World {
-    /// The API server tells the neighbours of a changed object.
-    pub fn observe(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
-        if event.key.kind == VirtualMachineImageCache::KIND {
-            self.observe_cache(now, cause, event);
-        }
-        if !is_ours(self.settings.network_provider, event.key.kind.info().kind) {
-            return;
-        }
-        self.begin(now, cause);
+    /// The API server tells of an interface object.
+    pub(super) fn observe_interface(&mut self, event: &WatchEvent) {
+        let (now, cause) = (self.now, self.cause);
         match &event.after {
             None => self.forget_port(&event.key),
             Some(object) if self.ports.ports.get(&event.key.namespaced_name()).is_none() => {
@@ -208,11 +191,7 @@ impl World {
     }
 
     /// The provider turns to an interface object.
-    pub(crate) fn attend(&mut self, key: &ObjectKey) {
-        if key.kind == VirtualMachineImageCache::KIND {
-            self.attend_cache(key);
-            return;
-        }
+    pub(super) fn attend_interface(&mut self, key: &ObjectKey) {
         let Some(port) = self.ports.ports.get(&key.namespaced_name()).cloned() else { return };
         let made = match self.wanted_network(&port.wanted) {
             None => Err(("NetworkNotFound", format!("network {:?} is not found", port.wanted.network))),
@@ -228,7 +207,8 @@ impl World {
                 json!({"conditions": [self.condition("False", reason, &message)]})
             }
         };
-        let id = RequestId(self.ports.next_request(key));
+        let id = self.next_request();
+        self.ports.asked.insert(id, key.clone());
         let request =
             Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user: User::named("system:serviceaccount:vmware-system-nsx:network-provider"), request });
@@ -337,8 +317,8 @@ impl World {
         }
     }
 
-    /// The API server answers a neighbour's request.
-    pub fn answered(&mut self, now: Timestamp, id: RequestId, result: &Answer) {
+    /// The API server answers a request of the provider.
+    pub(super) fn interface_answered(&mut self, now: Timestamp, id: RequestId, result: &Answer) {
         let Some(key) = self.ports.asked.remove(&id) else { return };
         match result {
             Ok(_) => {}

@@ -11,11 +11,12 @@ use vmtwin_model::id::{FolderId, HostId, PoolId, TaskId, VmId};
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::{Bytes, MiB, VCpus};
 use vmtwin_model::vsphere::VirtualMachine;
+use vmtwin_model::vsphere::snapshot::{SnapshotInfo, SnapshotNode};
 use vmtwin_model::vsphere::spec::{Allocation, Backing, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel};
 use vmtwin_model::vsphere::vm::{
     Config, ConnectionState, CryptoKeyId, CustomizationInfo, DhcpConfig, DhcpOptions, DnsConfig, Guest, GuestNic, Hardware, Heartbeat,
-    IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyProviderId, KeyValue, LayoutChain, LayoutDisk, LayoutEx,
-    LayoutFile, Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
+    IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyValue, LayoutChain, LayoutDisk, LayoutEx, LayoutFile,
+    Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
 };
 
 use crate::soap;
@@ -26,7 +27,7 @@ pub type Properties = BTreeMap<String, Element>;
 
 /// The paths of which a VM is read.
 pub const PATHS: &[&str] =
-    &["name", "config", "runtime", "guest", "guestHeartbeatStatus", "resourcePool", "parent", "layoutEx", "recentTask"];
+    &["name", "config", "runtime", "guest", "guestHeartbeatStatus", "resourcePool", "parent", "layoutEx", "snapshot", "recentTask"];
 
 /// A property that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,7 @@ fn decode(id: &VmId, properties: &Properties) -> Read<VirtualMachine> {
         resource_pool: text("resourcePool").map(PoolId::new),
         parent: text("parent").map(FolderId::new),
         layout_ex: of("layoutEx").map(layout).transpose()?.unwrap_or_default(),
+        snapshot: of("snapshot").map(snapshots).transpose()?,
         recent_task: Vec::new(),
         tags: Vec::new(),
         location: Location::default(),
@@ -117,12 +119,7 @@ fn config(element: &Element) -> Read<Config> {
             .child("managedBy")
             .and_then(|by| Some(ManagedBy { extension_key: text(by, "extensionKey")?, type_: text(by, "type").unwrap_or_default() })),
         files: FileInfo { vm_path_name: text(element, "files.vmPathName") },
-        key_id: element.child("keyId").and_then(|key| {
-            Some(CryptoKeyId {
-                key_id: text(key, "keyId")?,
-                provider_id: KeyProviderId { id: text(key, "providerId.id").unwrap_or_default() },
-            })
-        }),
+        key_id: element.child("keyId").and_then(crypto_key),
         create_date: instant(element, "createDate")?,
         v_app_config: element.child("vAppConfig").map(vapp).transpose()?,
     })
@@ -142,6 +139,34 @@ fn vapp(element: &Element) -> Read<VAppConfig> {
     Ok(VAppConfig {
         property: element.list("property").map(property).collect::<Read<_>>()?,
         ovf_environment_transport: element.list("ovfEnvironmentTransport").map(|way| way.text.as_str().into()).collect(),
+    })
+}
+
+/// A `CryptoKeyId`.
+fn crypto_key(element: &Element) -> Option<CryptoKeyId> {
+    Some(CryptoKeyId::new(text(element, "providerId.id").unwrap_or_default(), text(element, "keyId")?))
+}
+
+fn snapshots(element: &Element) -> Read<Arc<SnapshotInfo>> {
+    Ok(Arc::new(SnapshotInfo {
+        current_snapshot: text(element, "currentSnapshot"),
+        root_snapshot_list: element.list("rootSnapshotList").map(snapshot).collect::<Read<_>>()?,
+    }))
+}
+
+fn snapshot(element: &Element) -> Read<SnapshotNode> {
+    Ok(SnapshotNode {
+        snapshot: text(element, "snapshot").unwrap_or_default(),
+        name: text(element, "name").unwrap_or_default(),
+        description: text(element, "description").unwrap_or_default(),
+        create_time: instant(element, "createTime")?,
+        state: match element.text_at("state") {
+            Some("poweredOn") => PowerState::PoweredOn,
+            Some("suspended") => PowerState::Suspended,
+            _ => PowerState::PoweredOff,
+        },
+        quiesced: truth(element, "quiesced").unwrap_or_default(),
+        child_snapshot_list: element.list("childSnapshotList").map(snapshot).collect::<Read<_>>()?,
     })
 }
 
@@ -207,13 +232,14 @@ fn device(element: &Element) -> Read<Device> {
 }
 
 fn backing(element: &Element) -> Backing {
-    const KNOWN: &[&str] = &["fileName", "datastore", "thinProvisioned", "uuid", "deviceName", "network"];
+    const KNOWN: &[&str] = &["fileName", "datastore", "thinProvisioned", "uuid", "keyId", "deviceName", "network"];
     Backing {
         type_: (!element.type_name().is_empty()).then(|| element.type_name().into()),
         file_name: text(element, "fileName"),
         datastore: text(element, "datastore"),
         thin_provisioned: truth(element, "thinProvisioned"),
         uuid: text(element, "uuid"),
+        key_id: element.child("keyId").and_then(crypto_key),
         device_name: text(element, "deviceName"),
         network: text(element, "network"),
         rest: rest(element, KNOWN),

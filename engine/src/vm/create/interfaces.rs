@@ -188,7 +188,7 @@ fn kind(provider: NetworkProvider) -> Kind {
     }
 }
 
-fn owner(draft: &VmDraft) -> OwnerReference {
+pub(crate) fn owner(draft: &VmDraft) -> OwnerReference {
     let info = VirtualMachine::KIND.info();
     OwnerReference {
         api_version: info.api_version(),

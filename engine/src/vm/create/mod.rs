@@ -12,7 +12,7 @@ pub(crate) mod spec;
 
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
-use super::{CREATE_UNDER_WAY, VmDraft, notice, unsupported};
+use super::{CREATE_UNDER_WAY, VmDraft, encryption, notice};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
@@ -42,15 +42,14 @@ fn forget_vanished(draft: &mut VmDraft) {
 }
 
 fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
-    if let Some(refusal) = unsupported::refusal(draft.spec()) {
-        return Err(Verdict::terminal(refusal).into());
-    }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
     refuse_templates(cx, draft, &needs)?;
+    let crypto = encryption::of_new(cx, draft, &needs)?;
     let mode = fast_deploy::mode(cx, draft, &needs);
     let place = placed(cx, draft, &needs, place::Wants { datastore: mode.is_some() })?;
     let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
+    config.crypto = crypto;
     let fast = fast_deploy::prepare(cx, draft, &needs, &place, mode)?;
     if let Some(fast) = &fast {
         fast.complete(&mut config, draft, &needs);

@@ -245,7 +245,7 @@ pub(crate) fn plug(card: &mut Device, interface: &Interface) {
 /// The image's disks, so that the place has room for them; a small one stands in where the image has none.
 fn add_disks(spec: &mut ConfigSpec, needs: &Needs) {
     use vmtwin_model::units::Bytes;
-    use vmtwin_model::vsphere::spec::{DeviceOperation, FileOperation};
+    use vmtwin_model::vsphere::spec::FileOperation;
 
     let capacities: Vec<Bytes> = needs.image.disks.iter().filter_map(|disk| disk.limit).collect();
     let capacities = if capacities.is_empty() { vec![MiB(1).to_bytes()] } else { capacities };
@@ -254,10 +254,9 @@ fn add_disks(spec: &mut ConfigSpec, needs: &Needs) {
         disk.capacity_in_bytes = Some(capacity);
         disk.backing = Some(Backing { thin_provisioned: Some(true), ..Backing::default() });
         spec.device_change.push(DeviceChange {
-            operation: Some(DeviceOperation::Add),
             file_operation: Some(FileOperation::Create),
-            device: disk,
             profile: vec![ProfileSpec { profile_id: needs.storage_policy.clone() }],
+            ..DeviceChange::add(disk)
         });
     }
 }

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::vsphere;
 
-use super::{VmDraft, notice, unsupported};
+use super::{VmDraft, notice};
 use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
+
+pub(super) use status::controller_type;
 
 /// A step: nothing wrong, an error with which the pass goes on, or the pass's end.
 type Step = fn(&mut Cx<'_>, &mut VmDraft, &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>>;
@@ -44,7 +46,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
 }
 
 fn run(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<()> {
-    let mut noted = Vec::from_iter(unsupported::refusal(draft.spec()));
+    let mut noted = Vec::new();
     for (name, step) in STEPS {
         match step(cx, draft, vm) {
             Ok(None) => {}

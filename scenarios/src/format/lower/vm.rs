@@ -1,7 +1,10 @@
 //! VMs that exist already.
 
+use std::sync::Arc;
+
 use vmtwin_model::id::{FolderId, PoolId, TaskId, VmId};
 use vmtwin_model::vsphere::inventory::ExistingVm;
+use vmtwin_model::vsphere::snapshot::SnapshotInfo;
 use vmtwin_model::vsphere::vm::{Config, Guest, Heartbeat, LayoutEx, Location, Runtime, Task, VirtualMachine};
 
 use super::property::{check_known, read};
@@ -56,9 +59,6 @@ fn existing(cx: &mut Cx<'_>, section: &vm::VirtualMachine) -> ExistingVm {
     if let Some(manager) = &section.managed_by {
         check_full_name(cx, manager);
     }
-    if let Some(snapshot) = &section.snapshot {
-        cx.sink.tell(Code::NotSupported, snapshot.0.region, "snapshots of existing VMs are not supported yet");
-    }
     ExistingVm {
         name: name(&section.name),
         properties: properties(cx, section),
@@ -94,6 +94,7 @@ fn properties(cx: &mut Cx<'_>, section: &vm::VirtualMachine) -> VirtualMachine {
     let runtime = part(cx, section.runtime.as_ref(), RUNTIME, "`runtime`");
     let guest = part(cx, section.guest.as_ref(), GUEST, "`guest`");
     let layout = section.layout_ex.as_ref().map(|layout| cx.node(&layout.0));
+    let snapshot = section.snapshot.as_ref().map(|snapshot| cx.node(&snapshot.0));
     let heartbeat = section.guest_heartbeat_status.as_ref().map(|heartbeat| cx.node(heartbeat));
     VirtualMachine {
         id: VmId::new(section.mo_id.as_ref().map_or("", |id| id.value.as_str())),
@@ -105,6 +106,7 @@ fn properties(cx: &mut Cx<'_>, section: &vm::VirtualMachine) -> VirtualMachine {
         resource_pool: section.resource_pool.as_ref().map(|pool| PoolId::new(pool.value.as_str())),
         parent: section.parent.as_ref().map(|folder| FolderId::new(folder.value.as_str())),
         layout_ex: layout.and_then(|node| read::<LayoutEx>(cx, &node, "`layoutEx`")).unwrap_or_default(),
+        snapshot: snapshot.and_then(|node| read::<Arc<SnapshotInfo>>(cx, &node, "`snapshot`")),
         recent_task: section.recent_task.iter().enumerate().filter_map(|(at, task)| foreign_task(cx, section, at, task)).collect(),
         tags: names(&section.tags),
         location: Location::default(),

@@ -20,11 +20,14 @@ use vmtwin_model::vsphere::vm::{Config, PowerState as Observed};
 use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
 
 use super::{has_running_task, paused_by, power};
+use crate::crypto::Doing;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known, Stop};
 use crate::verdict::Verdict;
 use crate::vm::create::{interfaces, prerequisites, spec};
+use crate::vm::encryption::{self, Scope};
 use crate::vm::{VmDraft, keys, text_of};
+use crate::volumes;
 
 /// What may change in this pass. Source: vm-lifecycle §11.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,17 +57,38 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
 fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config) -> Flow<()> {
     let set = set_of(cx, draft, vm);
     note_pause(draft, vm);
-    match set {
-        Set::Nothing => Ok(()),
-        Set::Marks => reconfigure(cx, draft, vm, marks(draft, config), set),
-        Set::On | Set::Off | Set::Resize => bring_up_to_date(cx, draft, vm, config, set).map_err(|stop| match stop {
-            Stop::End(Verdict::Failed(error)) => Verdict::failed(format!("updating state failed with {error}")).into(),
-            other => other,
-        }),
+    if matches!(set, Set::Nothing | Set::Marks) {
+        let mut change = if set == Set::Nothing { ConfigSpec::default() } else { marks(draft, config) };
+        let scope = if set == Set::Marks || has_running_task(vm) { Scope::Report } else { Scope::Whole };
+        let doing = encryption::reconcile(cx, draft, vm, config, &mut change, scope)?;
+        return reconfigure(cx, draft, vm, change, set, doing).map_err(of_update);
+    }
+    let ready = bring_up_to_date(cx, draft, vm, config, set).map_err(of_update)?;
+    if set == Set::Off
+        && draft.spec().power_state == Some(Desired::PoweredOn)
+        && let Some(pending) = volumes::pending(draft)
+    {
+        return Err(Verdict::failed(pending).into());
+    }
+    prepare_guest(cx, draft, vm, config, set, &ready).map_err(of_update)
+}
+
+/// An error says that it came of bringing the VM up to its spec.
+fn of_update(stop: Stop) -> Stop {
+    match stop {
+        Stop::End(Verdict::Failed(error)) => Verdict::failed(format!("updating state failed with {error}")).into(),
+        other => other,
     }
 }
 
-fn bring_up_to_date(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config, set: Set) -> Flow<()> {
+/// Brings devices, size and keys to what the object asks for; the interfaces come back.
+fn bring_up_to_date(
+    cx: &mut Cx<'_>,
+    draft: &mut VmDraft,
+    vm: &vsphere::VirtualMachine,
+    config: &Config,
+    set: Set,
+) -> Flow<Vec<interfaces::Interface>> {
     let mut change = marks(draft, config);
     let class = find_class(cx, draft, set)?;
     prerequisites::check_bootstrap(cx, draft).map_err(Verdict::Failed)?;
@@ -74,27 +98,39 @@ fn bring_up_to_date(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualM
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
-    let mutable = cx.settings.features.on(Feature::MutableNetworks);
-    let devices = &config.hardware.device;
-    if mutable && set != Set::On {
-        change.device_change.extend(nics::changes(cx, draft, devices, &ready));
+    if cx.settings.features.on(Feature::MutableNetworks) && set != Set::On {
+        change.device_change.extend(nics::changes(cx, draft, &config.hardware.device, &ready));
     }
-    reconfigure(cx, draft, vm, change, set)?;
+    let doing = encryption::reconcile(cx, draft, vm, config, &mut change, Scope::Whole)?;
+    reconfigure(cx, draft, vm, change, set, doing)?;
     if set != Set::On
         && let Some(class) = &class
     {
         resize::note(cx, draft, class);
     }
+    Ok(ready)
+}
+
+/// Tells the guest of its network, and prepares it by its bootstrap provider.
+fn prepare_guest(
+    cx: &mut Cx<'_>,
+    draft: &mut VmDraft,
+    vm: &vsphere::VirtualMachine,
+    config: &Config,
+    set: Set,
+    ready: &[interfaces::Interface],
+) -> Flow<()> {
+    let mutable = cx.settings.features.on(Feature::MutableNetworks);
     if mutable && set != Set::On {
-        nics::collect_orphans(cx, draft, &ready)?;
+        nics::collect_orphans(cx, draft, ready)?;
     }
-    network_config::write(cx, draft, &ready)?;
+    network_config::write(cx, draft, ready)?;
     let by_cloud_init = draft.spec().bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.cloud_init.is_some());
-    if mutable && set == Set::On && by_cloud_init && nics::is_pending(cx, draft, devices, &ready) {
+    if mutable && set == Set::On && by_cloud_init && nics::is_pending(cx, draft, &config.hardware.device, ready) {
         // The guest would be told of cards that it hasn't got.
         return Ok(());
     }
-    bootstrap::apply(cx, draft, vm, config, &ready)
+    bootstrap::apply(cx, draft, vm, config, ready)
 }
 
 fn set_of(cx: &Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine) -> Set {
@@ -227,7 +263,14 @@ fn grown_boot_disk(draft: &VmDraft, devices: &[Device]) -> Flow<Option<DeviceCha
 }
 
 /// Sends the change, unless it is empty; what it changed ends the pass.
-fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec, set: Set) -> Flow<()> {
+fn reconfigure(
+    cx: &mut Cx<'_>,
+    draft: &mut VmDraft,
+    vm: &vsphere::VirtualMachine,
+    change: ConfigSpec,
+    set: Set,
+    doing: Option<Doing>,
+) -> Flow<()> {
     if change == ConfigSpec::default() {
         return Ok(());
     }
@@ -250,6 +293,7 @@ fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachin
             Err(Verdict::Progress("reconfigured vm").into())
         }
         Err(failure) => {
+            encryption::note_refusal(cx, draft, doing, failure.fault());
             let text = text_of(&operation, &failure);
             Err(Verdict::failed(format!("reconfigure VM task failed: {text}")).into())
         }

@@ -67,7 +67,7 @@ fn controllers(devices: &[Device]) -> Vec<ControllerStatus> {
     controllers
 }
 
-fn controller_type(type_: &DeviceType) -> Option<ControllerType> {
+pub(in crate::vm) fn controller_type(type_: &DeviceType) -> Option<ControllerType> {
     match type_ {
         DeviceType::VirtualIDEController => Some(ControllerType::Ide),
         DeviceType::VirtualNVMEController => Some(ControllerType::Nvme),

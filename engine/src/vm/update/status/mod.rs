@@ -12,6 +12,8 @@ mod storage;
 
 use std::sync::Arc;
 
+pub(in crate::vm) use hardware::controller_type;
+
 use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::kube::zone::Zone;
 use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Reason};

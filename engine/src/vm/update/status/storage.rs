@@ -93,10 +93,8 @@ impl<'a> Disk<'a> {
     }
 
     fn key(&self) -> Option<(String, String)> {
-        let key = self.device.backing.as_ref()?.rest.get("keyId")?;
-        let provider = key.get("providerId").and_then(|provider| provider.get("id"));
-        let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        Some((text(key.get("keyId")), text(provider)))
+        let key = self.device.backing.as_ref()?.key_id.as_ref()?;
+        Some((key.key_id.to_string(), key.provider().to_string()))
     }
 }
 
