@@ -588,7 +588,11 @@ mod tests {
         match patch {
             Value::Object(fields) => {
                 for (field, value) in fields {
-                    merge(&mut into[field], value);
+                    match (value, &mut *into) {
+                        (Value::Null, Value::Object(there)) => drop(there.remove(field)),
+                        (Value::Null, _) => {}
+                        (value, into) => merge(&mut into[field], value),
+                    }
                 }
             }
             value => *into = value.clone(),
