@@ -14,6 +14,7 @@ run *ARGS:
 bless:
     VMTWIN_BLESS=1 INSTA_UPDATE=always cargo test --release --workspace
 
-# the benchmarks
+# the benchmarks; figures in benches/BASELINE.md
 bench *ARGS:
+    cargo build --release --bin vmtwin
     cargo bench -p vmtwin-benches {{ARGS}}

@@ -17,7 +17,6 @@ mod patch;
 mod request;
 mod schema;
 pub mod select;
-mod shards;
 mod store;
 mod watch;
 

@@ -331,19 +331,11 @@ impl Record {
         out.extend(self.at.as_nanos().to_le_bytes());
         out.extend([self.source as u8, self.event as u8]);
         out.extend(self.cause.0.to_le_bytes());
-        let mut text = |part: &str| {
-            out.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-            out.extend(part.as_bytes());
-        };
         match &self.object {
-            Some(key) => {
-                text(key.kind.info().group);
-                text(key.kind.info().kind);
-                text(&key.namespace);
-                text(&key.name);
-            }
-            None => text(""),
+            Some(key) => write_key(out, key),
+            None => write_text(out, ""),
         }
+        let mut text = |part: &str| write_text(out, part);
         text(self.vsphere.as_deref().unwrap_or_default());
         text(self.operation.unwrap_or_default());
         text(self.task.as_ref().map(TaskId::as_str).unwrap_or_default());
@@ -411,9 +403,9 @@ impl Data {
             }
             Self::Passed(passed) => {
                 out.push(3);
-                out.extend(passed.verdict.to_string().as_bytes());
+                write_text(out, passed.verdict.word());
                 for (key, version) in &passed.saw {
-                    out.extend(key.to_string().as_bytes());
+                    write_key(out, key);
                     out.extend(version.to_le_bytes());
                 }
             }
@@ -435,6 +427,17 @@ impl Data {
             }
             Self::Json(value) => Some(value.clone()),
         }
+    }
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+fn write_key(out: &mut Vec<u8>, key: &ObjectKey) {
+    for part in [key.kind.info().group, key.kind.info().kind, &*key.namespace, &*key.name] {
+        write_text(out, part);
     }
 }
 

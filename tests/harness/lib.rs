@@ -1,4 +1,6 @@
-//! What the tests of the house share: the library of scenarios, and runs of it.
+//! What the tests of the house and the benchmarks share: the library of scenarios, and scenarios of many lives.
+
+pub mod lives;
 
 use std::path::{Path, PathBuf};
 

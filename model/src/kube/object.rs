@@ -41,14 +41,19 @@ impl ObjectKey {
     /// `namespace/name`, or the name alone in cluster scope.
     #[must_use]
     pub fn namespaced_name(&self) -> String {
-        if self.namespace.is_empty() { self.name.to_string() } else { format!("{}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() { self.name.to_string() } else { [&*self.namespace, "/", &*self.name].concat() }
     }
 }
 
 /// `VirtualMachine/my-namespace/my-vm`, `StorageClass/gold`.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/{}", self.kind, self.namespaced_name()))
+        let kind = self.kind.info().kind;
+        f.pad(&if self.namespace.is_empty() {
+            [kind, "/", &*self.name].concat()
+        } else {
+            [kind, "/", &*self.namespace, "/", &*self.name].concat()
+        })
     }
 }
 

@@ -74,8 +74,8 @@ pub struct CallRecord {
     pub object: ObjectKey,
     /// The VM that it is about.
     pub vm: Option<VmId>,
-    /// The call.
-    pub operation: Operation,
+    /// The method; the arguments stand in the log's record.
+    pub method: &'static str,
     /// How it ended; nothing while it is under way.
     pub ended: Option<Outcome>,
 }
@@ -438,11 +438,12 @@ impl Simulation {
         let shown = operation.mutates() || matches!(operation, Operation::PlaceVm { .. } | Operation::PlaceVmsXCluster(_));
         let cause = if shown {
             let vm = operation.vm().cloned();
+            let method = operation.method();
             let mut entry = Entry::new(Source::Operator, Event::Operation, cause, "").on(object.clone()).at(vm.as_ref());
-            entry.operation = Some(operation.method());
+            entry.operation = Some(method);
             let seq = self.record(entry.with(Data::Call(operation.clone()))).seq;
             self.open_calls.insert(id, self.calls.len());
-            self.calls.push(CallRecord { seq, at: self.now, object, vm, operation: operation.clone(), ended: None });
+            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None });
             Cause(seq)
         } else {
             cause
