@@ -14,6 +14,13 @@ run *ARGS:
 bless:
     VMTWIN_BLESS=1 INSTA_UPDATE=always cargo test --release --workspace
 
+# hostile input without end (or `just fuzz run 600`, seconds); targets: read, run, admit. Needs a nightly compiler and a C++ compiler.
+fuzz TARGET='run' SECONDS='0':
+    cd tests/fuzz && mkdir -p corpus/{{TARGET}} artifacts/{{TARGET}} seeds/{{TARGET}} finds/{{TARGET}} && \
+    cargo +nightly run --release --target "$(rustc -vV | sed -n 's/^host: //p')" --bin {{TARGET}} -- \
+        -max_total_time={{SECONDS}} -timeout=10 -rss_limit_mb=1024 -max_len=16384 -dict=scenario.dict -artifact_prefix=artifacts/{{TARGET}}/ \
+        corpus/{{TARGET}} seeds/{{TARGET}} finds/{{TARGET}} $(test {{TARGET}} = admit || find ../../scenarios/library -mindepth 1 -type d)
+
 # the benchmarks; figures in benches/BASELINE.md
 bench *ARGS:
     cargo build --release --bin vmtwin

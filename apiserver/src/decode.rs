@@ -74,14 +74,14 @@ pub(crate) fn read(mut manifest: Value, parts: Parts, strictness: Strictness) ->
     let (kind, api_version, kind_name) = head(&manifest)?;
     let kind = kind.ok_or_else(|| errors::no_match(&api_version, &kind_name))?;
     let version = api_version.rsplit('/').next().unwrap_or_default();
-    convert::to_stored(kind, version, &mut manifest);
+    let of_other_versions = convert::to_stored(kind, version, &mut manifest)?;
     let undecodable = |why: &str, causes: Vec<Cause>| errors::undecodable(kind, version, why, causes);
 
     let fields = manifest.as_object_mut().expect("only a mapping has a head");
     for name in ["apiVersion", "kind"] {
         fields.shift_remove(name);
     }
-    let mut found = Findings::default();
+    let mut found = Findings { unknown: of_other_versions, ..Findings::default() };
     let mut metadata = fields.shift_remove("metadata").unwrap_or(Value::Null);
     if !metadata.is_null() {
         // Who manages which field is spelled in names of fields: nothing to be strict about.
@@ -178,8 +178,7 @@ fn refuse(
 ) -> Result<(), ApiError> {
     if strictness == Strictness::Strict && !found.unknown.is_empty() {
         let causes: Vec<Cause> = found.unknown.drain(..).chain(found.wrong.drain(..)).collect();
-        let texts: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
-        return Err(errors::undecodable(kind, version, &format!("strict decoding error: {}", texts.join(", ")), causes));
+        return Err(errors::strictly(kind, version, causes));
     }
     if found.wrong.is_empty() {
         return Ok(());

@@ -76,6 +76,12 @@ pub(crate) fn undecodable(kind: Kind, version: &str, why: &str, causes: Vec<Caus
     ApiError { causes, ..bad_request(message) }
 }
 
+/// A manifest with fields that its kind doesn't have, and what else is wrong with it.
+pub(crate) fn strictly(kind: Kind, version: &str, causes: Vec<Cause>) -> ApiError {
+    let texts: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
+    undecodable(kind, version, &format!("strict decoding error: {}", texts.join(", ")), causes)
+}
+
 /// An object that breaks these rules; there is one at the least.
 pub(crate) fn invalid(kind: Kind, name: &str, causes: Vec<Cause>) -> ApiError {
     let mut seen = BTreeSet::new();

@@ -61,7 +61,7 @@ impl ApiServer {
     }
 }
 
-fn known(manifest: Value) -> Result<(Object, Vec<String>), ApiError> {
+pub(crate) fn known(manifest: Value) -> Result<(Object, Vec<String>), ApiError> {
     let manifest = decode::read(manifest, Parts::Both, Strictness::Warn)?;
     let object = Object {
         key: manifest.key,

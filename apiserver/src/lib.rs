@@ -10,11 +10,14 @@ mod collect;
 mod convert;
 mod decode;
 mod errors;
+pub mod expression;
 mod faults;
 mod install;
 mod meta;
 mod patch;
 mod request;
+mod review;
+mod rules;
 mod schema;
 pub mod select;
 mod store;
@@ -31,8 +34,10 @@ use vmtwin_model::kube::{Kind, Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::Timestamp;
 
+pub use convert::in_stored_version;
 pub use faults::{KubeFault, Target};
 pub use install::Installed;
+pub use review::{Asked, Reviewed};
 pub use watch::{Delivery, WatcherId};
 
 use faults::Faults;

@@ -1,10 +1,16 @@
 //! Patches on JSON: merge, JSON and strategic patches. What the outcome is worth is for others to judge.
 
+use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use vmtwin_model::kube::Kind;
 use vmtwin_model::kube::api::{ApiError, Cause, CauseReason, ErrorReason, PatchKind};
 
 use crate::{builtin, errors};
+
+/// How many bytes the copies of a JSON patch may have all together: as much as a request. A few copies of copies fill any memory.
+///
+/// Mirrors: Kubernetes' `apiserver` `endpoints/handlers/patch.go`, whose limit on copies is that of a request's body.
+const MOST_COPIED: usize = 3 << 20;
 
 /// The object with the patch applied.
 pub(crate) fn apply(kind: Kind, how: PatchKind, mut object: Value, patch: Value) -> Result<Value, ApiError> {
@@ -93,19 +99,36 @@ fn as_mapping(value: &mut Value) -> &mut Map<String, Value> {
 fn apply_json(object: &mut Value, patch: Value) -> Result<(), ApiError> {
     let operations: json_patch::Patch =
         serde_json::from_value(patch).map_err(|error| errors::bad_request(format!("error decoding patch: {error}")))?;
-    json_patch::patch(object, &operations).map_err(|error| {
-        let text = "the server rejected our request due to an error in our request";
-        let field = error.path.to_string();
-        let cause = Cause { reason: CauseReason::FieldValueInvalid, message: error.to_string(), field };
-        ApiError { causes: vec![cause], ..ApiError::new(ErrorReason::Invalid, text) }
-    })
+    let mut copied = 0;
+    for (nth, operation) in operations.iter().enumerate() {
+        if let PatchOperation::Copy(copy) = operation {
+            copied += object.pointer(copy.from.as_str()).map_or(0, |value| value.to_string().len());
+            if copied > MOST_COPIED {
+                let text = format!("Unable to complete json patch: the copies have more than {MOST_COPIED} bytes");
+                return Err(errors::bad_request(text));
+            }
+        }
+        // A patch that fails leaves a spoilt object behind, which nobody sees. Undoing it is what the library does otherwise, and can't always.
+        json_patch::patch_unsafe(object, std::slice::from_ref(operation)).map_err(|mut error| {
+            error.operation = nth;
+            refused(&error)
+        })?;
+    }
+    Ok(())
+}
+
+fn refused(error: &json_patch::PatchError) -> ApiError {
+    let text = "the server rejected our request due to an error in our request";
+    let field = error.path.to_string();
+    let cause = Cause { reason: CauseReason::FieldValueInvalid, message: error.to_string(), field };
+    ApiError { causes: vec![cause], ..ApiError::new(ErrorReason::Invalid, text) }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{merge, merge_strategically};
+    use super::{apply_json, merge, merge_strategically};
 
     #[test]
     fn a_merge_patch_does_what_the_appendix_of_rfc_7396_shows() {
@@ -123,6 +146,20 @@ mod tests {
             merge(&mut target, patch.clone());
             assert_eq!(target, expected, "{patch}");
         }
+    }
+
+    #[test]
+    fn a_json_patch_that_cannot_be_undone_is_refused_with_its_operation() {
+        let patch = json!([{"op": "move", "from": "/b", "path": ""}, {"op": "move", "from": "/a", "path": "/a/x"}]);
+        let refused = apply_json(&mut json!({"a": {"x": 1}, "b": {"a": {}}}), patch).expect_err("a value can't move into itself");
+        assert!(refused.causes[0].message.starts_with("operation '/1' failed"), "{refused:?}");
+    }
+
+    #[test]
+    fn copies_of_copies_end_early() {
+        let copies: Vec<_> = (0..40).map(|nth| json!({"op": "copy", "from": "", "path": format!("/copy{nth}")})).collect();
+        let refused = apply_json(&mut json!({"a": "x".repeat(100)}), copies.into()).expect_err("it would double forty times");
+        assert!(refused.message.contains("3145728 bytes"), "{refused}");
     }
 
     #[test]

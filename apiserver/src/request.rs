@@ -16,16 +16,16 @@ use vmtwin_model::time::Timestamp;
 
 use crate::collect::NAMESPACE;
 use crate::decode::{self, Manifest, Part, Parts, Strictness};
-use crate::{ApiServer, Response, Turn, builtin, errors, meta, patch, schema};
+use crate::{ApiServer, Response, Turn, builtin, errors, meta, patch, rules, schema};
 
 /// Whoever judges a review.
-type Hook<'a> = dyn FnMut(&ApiServer, Review) -> Admitted + 'a;
+pub(crate) type Hook<'a> = dyn FnMut(&ApiServer, Review) -> Admitted + 'a;
 
 /// Who asks, and who judges.
-struct Asking<'a, 'b> {
-    user: &'a User,
-    admission: &'a mut Hook<'b>,
-    warnings: Vec<String>,
+pub(crate) struct Asking<'a, 'b> {
+    pub(crate) user: &'a User,
+    pub(crate) admission: &'a mut Hook<'b>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl ApiServer {
@@ -256,7 +256,7 @@ impl ApiServer {
 
     /// Asks admission, then the schema. Kubernetes asks the schema between mutation and validation: so what a value of the
     /// user's breaks comes before any other denial but a mutator's.
-    fn judge(
+    pub(crate) fn judge(
         &self,
         asking: &mut Asking<'_, '_>,
         verb: ReviewVerb,
@@ -373,7 +373,7 @@ fn served(key: &ObjectKey) -> Result<(), ApiError> {
     Err(errors::no_match(api_version, kind))
 }
 
-fn check_meta(key: &ObjectKey, meta: &ObjectMeta) -> Result<(), ApiError> {
+pub(crate) fn check_meta(key: &ObjectKey, meta: &ObjectMeta) -> Result<(), ApiError> {
     let causes = meta::validate(key, meta);
     if causes.is_empty() { Ok(()) } else { Err(errors::invalid(key.kind, &key.name, causes)) }
 }
@@ -382,7 +382,12 @@ fn check_meta(key: &ObjectKey, meta: &ObjectMeta) -> Result<(), ApiError> {
 fn check_part(key: &ObjectKey, path: &str, json: &Value, before: Option<&Arc<dyn Body>>) -> Result<(), ApiError> {
     let Some(schema) = schema::of_part(key.kind, path).filter(|_| !json.is_null()) else { return Ok(()) };
     let mut causes = schema::validate(key.kind, schema, json, path);
-    if let Some(before) = before.filter(|_| !causes.is_empty()) {
+    if causes.is_empty() {
+        causes = rules::broken(key.kind, schema, json, before.map(|before| &**before), path);
+        if path == "spec" {
+            causes.extend(rules::broken_by_whole(key.kind, &key.name, json));
+        }
+    } else if let Some(before) = before {
         ratchet(key.kind, path, before, &mut causes);
     }
     if causes.is_empty() { Ok(()) } else { Err(errors::invalid(key.kind, &key.name, causes)) }
@@ -398,9 +403,7 @@ fn ratchet(kind: Kind, path: &str, before: &Arc<dyn Body>, causes: &mut Vec<vmtw
 /// Fills in the defaults that a mutated spec lacks.
 fn refill(object: &mut Object, path: &str, json: &mut Value) -> Result<(), ApiError> {
     let Some(schema) = schema::of_part(object.key.kind, path) else { return Ok(()) };
-    let before = json.clone();
-    schema::fill(schema, json);
-    if *json != before {
+    if schema::fill(schema, json) {
         let info = object.key.kind.info();
         object.spec = (info.decode_spec)(json.clone())
             .map_err(|error| errors::undecodable(object.key.kind, info.version, &error.to_string(), Vec::new()))?;
@@ -410,7 +413,7 @@ fn refill(object: &mut Object, path: &str, json: &mut Value) -> Result<(), ApiEr
 
 /// Brings what was changed between two readings into the JSON that the first was read from: so a field that was absent,
 /// and that reading fills with an empty value, stays absent.
-fn overlay(json: &mut Value, before: &Value, after: &Value) {
+pub(crate) fn overlay(json: &mut Value, before: &Value, after: &Value) {
     if before == after {
         return;
     }
@@ -449,7 +452,7 @@ fn fresh_is_kept(fresh: &ObjectMeta, meta: &ObjectMeta) -> bool {
     own == *meta
 }
 
-fn spec_path(kind: Kind) -> &'static str {
+pub(crate) fn spec_path(kind: Kind) -> &'static str {
     match kind.info().layout {
         Layout::Whole => "",
         Layout::SpecStatus => "spec",

@@ -21,7 +21,7 @@ pub struct File {
 
 /// Whether a file has to hold a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Chosen {
+pub enum Chosen {
     /// The user named it: it must.
     Named,
     /// It was found: it counts if it does.
@@ -33,7 +33,7 @@ pub fn load(paths: &[PathBuf], allow_outside: bool) -> anyhow::Result<Vec<File>>
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for given in paths {
-        for (path, root, chosen) in candidates(given, allow_outside)? {
+        for (path, root, chosen) in candidates(given, allow_outside, &is_yaml)? {
             if interrupt::happened() {
                 return Ok(files);
             }
@@ -51,10 +51,19 @@ pub fn load(paths: &[PathBuf], allow_outside: bool) -> anyhow::Result<Vec<File>>
     Ok(files)
 }
 
-fn candidates(given: &Path, allow_outside: bool) -> anyhow::Result<Vec<(PathBuf, Root, Chosen)>> {
+/// The files of manifests that are meant: a named file, those in a folder, or what a pattern matches; `-` is standard input.
+pub fn manifests(given: &Path, allow_outside: bool) -> anyhow::Result<Vec<(PathBuf, Root, Chosen)>> {
+    if given == Path::new("-") {
+        return Ok(vec![(given.to_owned(), root(Path::new("."), allow_outside), Chosen::Named)]);
+    }
+    let is_json = |path: &Path| path.extension().is_some_and(|extension| extension == "json");
+    candidates(given, allow_outside, &|path| is_yaml(path) || is_json(path))
+}
+
+fn candidates(given: &Path, allow_outside: bool, fits: &dyn Fn(&Path) -> bool) -> anyhow::Result<Vec<(PathBuf, Root, Chosen)>> {
     if given.is_dir() {
         let root = root(given, allow_outside);
-        let found = walk(given, allow_outside)?.into_iter().filter(|path| is_yaml(path));
+        let found = walk(given, allow_outside)?.into_iter().filter(|path| fits(path));
         return Ok(found.map(|path| (shown(path), root.clone(), Chosen::Found)).collect());
     }
     if given.exists() {
@@ -126,10 +135,10 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// Whether a file holds a scenario, or can't be read: then loading it tells why.
+/// Whether a file holds a scenario, as far as its beginning tells, or can't be read: then loading it tells why.
 fn may_hold_scenario(path: &Path) -> bool {
     let mut content = Vec::new();
-    match std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content)) {
+    match std::fs::File::open(path).and_then(|file| file.take(format::MOST_BYTES).read_to_end(&mut content)) {
         Ok(_) => format::is_scenario_file(&content),
         Err(_) => true,
     }

@@ -53,7 +53,8 @@ impl Write for Out {
     }
 }
 
-const CANNOT_WRITE: &str = "standard output can't be written";
+/// What is said when standard output doesn't take it.
+pub const CANNOT_WRITE: &str = "standard output can't be written";
 
 /// A value as YAML.
 pub fn yaml(value: &impl Serialize) -> anyhow::Result<String> {

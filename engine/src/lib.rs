@@ -17,6 +17,7 @@ mod limits;
 mod pass;
 mod queue;
 mod settings;
+pub mod storage_quota;
 mod verdict;
 mod vm;
 mod waits;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use vmtwin_model::Cause;
 use vmtwin_model::id::{CallId, VmId, WriteId};
-use vmtwin_model::kube::api::{self, Admitted, ErrorReason, Notice, Review, WatchEvent, Write};
+use vmtwin_model::kube::api::{self, Admission, Admitted, ApiError, ErrorReason, Notice, Review, WatchEvent, Write};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
@@ -44,6 +45,7 @@ use pass::{Argument, Around, Asked, Cx, Pass, Pending, Stop, Until};
 pub use queue::{Controller, Idle, Key, Retries};
 use queue::{Queue, Wake};
 pub use settings::{NetworkProvider, Settings};
+use storage_quota::{Granted, Objects, RequestedCapacity};
 pub use verdict::{Verdict, Wait};
 use waits::Waits;
 
@@ -233,12 +235,32 @@ impl Engine {
         self.work
     }
 
-    /// Judges a request, as the operator's webhooks do.
+    /// Judges a request, as the operator's webhooks do, by what the watches told.
     ///
     /// # Errors
     /// If the request is refused.
     pub fn admit(&self, now: Timestamp, review: &Review) -> Admitted {
-        admission::admit(&AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache }, review)
+        let (admission, _) = self.admit_counting(now, review, &self.cache, &Granted::default())?;
+        Ok(admission)
+    }
+
+    /// Judges a request, as the operator's webhooks and the storage quota do. Only the quota looks at `objects`, the API server's own,
+    /// and at what was granted there since it was last reported as used. Comes back with what the request needs of each storage
+    /// class, for the caller to note in [`Granted`] once the object is stored.
+    ///
+    /// # Errors
+    /// If the request is refused.
+    pub fn admit_counting(
+        &self,
+        now: Timestamp,
+        review: &Review,
+        objects: &dyn Objects,
+        granted: &Granted,
+    ) -> Result<(Admission, Vec<RequestedCapacity>), ApiError> {
+        let cx = AdmissionCx { now, rng: self.rng, settings: &self.settings, cache: &self.cache };
+        let admission = admission::admit(&cx, review)?;
+        let asked = admission::admit_storage(&cx, objects, granted, review, &admission)?;
+        Ok((admission, asked))
     }
 
     /// When the engine wants to be called with [`Input::Came`], and what for.

@@ -1,5 +1,6 @@
 //! Where the three machines meet: the scenario format, the runner, and what reads its log.
 
+pub mod admit;
 pub mod check;
 pub mod diagnostics;
 pub mod format;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vmtwin_engine::Passed;
 use vmtwin_model::Cause;
+use vmtwin_model::digest;
 use vmtwin_model::id::{TaskId, VmId};
 use vmtwin_model::kube::api::WatchEvent;
 use vmtwin_model::kube::object::same_part;
@@ -395,7 +396,7 @@ impl Data {
             Self::Nothing => out.push(0),
             Self::Call(operation) => {
                 out.push(1);
-                pack(out, operation);
+                digest::append(out, operation);
             }
             Self::Change(event) => {
                 out.push(2);
@@ -411,7 +412,7 @@ impl Data {
             }
             Self::Json(value) => {
                 out.push(4);
-                pack(out, value);
+                digest::append(out, value);
             }
         }
     }
@@ -441,10 +442,6 @@ fn write_key(out: &mut Vec<u8>, key: &ObjectKey) {
     }
 }
 
-fn pack(out: &mut Vec<u8>, value: &impl Serialize) {
-    rmp_serde::encode::write_named(out, value).expect("writing to memory can't fail");
-}
-
 /// The parts of an object that a write changed; all of a new one.
 fn changed_parts<'a>(before: Option<&Object>, after: &'a Object) -> (bool, bool, bool, &'a Object) {
     match before {
@@ -468,7 +465,7 @@ fn write_change(out: &mut Vec<u8>, before: Option<&Object>, after: Option<&Objec
     out.extend(object.resource_version.to_le_bytes());
     out.extend(object.generation.to_le_bytes());
     if meta {
-        pack(out, &*object.meta);
+        digest::append(out, &*object.meta);
     }
     if spec {
         object.spec.write_to(out);

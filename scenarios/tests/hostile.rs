@@ -78,6 +78,16 @@ fn absurd_values_are_told() {
 }
 
 #[test]
+fn a_run_of_nothing_but_resyncs_is_refused() {
+    assert_eq!(spec("  operator: {resyncPeriod: 1ns}\n"), ["VT3006"]);
+    assert_eq!(spec("  operator: {resyncPeriod: 1s}\n  horizon: 28h\n"), ["VT3006"]);
+    assert_eq!(spec("  horizon: 1000000h\n"), ["VT3006"], "at the usual period as well");
+    for fine in ["  operator: {resyncPeriod: 1s}\n", "  operator: {resyncPeriod: none}\n  horizon: 1000000h\n", "  horizon: 40000h\n"] {
+        assert_eq!(spec(fine), Vec::<&str>::new(), "{fine}");
+    }
+}
+
+#[test]
 fn many_hosts_with_many_datastores_are_counted_before_they_are_made() {
     let datastores: Vec<String> = (0..1000).map(|at| format!("{{name: d{at}}}")).collect();
     let text = format!(

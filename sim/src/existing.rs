@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vmtwin_model::id::VmId;
+use vmtwin_model::units::{MiB, VCpus};
 use vmtwin_model::vsphere::inventory::ExistingVm;
 use vmtwin_model::vsphere::spec::ManagedBy;
-use vmtwin_model::vsphere::vm::PowerState;
+use vmtwin_model::vsphere::vm::{Config, Hardware, PowerState};
 use vmtwin_model::vsphere::{Inventory, VirtualMachine};
 
 use crate::build::{BuildError, find, profile};
@@ -90,7 +91,7 @@ impl World {
         let mut seen = given.properties.clone();
         seen.id = id;
         seen.name = given.name.rsplit('/').next().unwrap_or_default().into();
-        let Some(config) = &mut seen.config else { return seen };
+        let config = seen.config.get_or_insert_with(|| self.plain_config());
         config.name = seen.name.clone();
         let mut draw = self.rng.draw("sim/uuid", ("VirtualMachine", &given.name, 0));
         for uuid in [&mut config.uuid, &mut config.instance_uuid] {
@@ -105,6 +106,12 @@ impl World {
             config.managed_by.get_or_insert_with(mark);
         }
         seen
+    }
+
+    /// The configuration of a VM of which nothing is told: the least that runs, on vCenter's newest hardware.
+    fn plain_config(&self) -> Config {
+        let hardware = Hardware { num_cpu: VCpus(1), memory_mb: MiB(1024), ..Hardware::default() };
+        Config { version: self.hardware_version.clone(), guest_id: "otherGuest".into(), hardware, ..Config::default() }
     }
 
     /// A host for a VM that names none: the first that its namespace's zones have.

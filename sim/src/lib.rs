@@ -224,6 +224,12 @@ pub struct World {
 }
 
 impl World {
+    /// Whether vCenter can be reached.
+    #[must_use]
+    pub fn vcenter_is_up(&self) -> bool {
+        self.vcenter_up
+    }
+
     /// When the next thing happens by itself.
     #[must_use]
     pub fn next_event(&self) -> Option<Timestamp> {

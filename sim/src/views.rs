@@ -115,6 +115,10 @@ impl World {
                 })
                 .collect(),
             "Task" => self.task_values(),
+            "ServiceInstance" => {
+                let content = json!({"about": {"instanceUuid": self.instance_uuid}});
+                vec![("ServiceInstance".into(), json!({"moID": "ServiceInstance", "name": "ServiceInstance", "content": content}))]
+            }
             _ => return None,
         })
     }

@@ -1,10 +1,9 @@
 //! Scenarios of many VMs' whole lives, for those who count work and those who time it: so many VMs are created, run, and may be deleted.
 
 use std::fmt::Write as _;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use vmtwin_scenarios::format::{self, Files, Scenario};
+use vmtwin_scenarios::format::{self, Scenario};
 
 /// How many hosts a cluster has at most.
 const CLUSTER: usize = 64;
@@ -62,25 +61,8 @@ impl Lives {
     /// If the file isn't valid; the diagnostics are printed.
     #[must_use]
     pub fn scenario(self) -> Scenario {
-        let loaded = format::load_bytes(Path::new("lives.yaml"), self.text().as_bytes(), &Nowhere);
+        let loaded = format::load_bytes(Path::new("lives.yaml"), self.text().as_bytes(), &crate::Nowhere);
         crate::assert_valid(&loaded);
         loaded.scenarios.into_iter().next().expect("one scenario")
-    }
-}
-
-/// No other file.
-struct Nowhere;
-
-impl Files for Nowhere {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Err(io::Error::new(io::ErrorKind::NotFound, path.display().to_string()))
-    }
-
-    fn is_inside(&self, _: &Path) -> bool {
-        false
-    }
-
-    fn glob(&self, _: &Path, _: &str) -> io::Result<Vec<PathBuf>> {
-        Ok(Vec::new())
     }
 }

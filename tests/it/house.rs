@@ -89,6 +89,8 @@ fn every_licence_is_permissive() {
         "MIT-0",
         "0BSD",
     ];
+    /// What one crate may have besides: its content is data, and it is built in on no platform that vmtwin is built for.
+    const BESIDES: &[(&str, &str)] = &[("webpki-root-certs", "CDLA-Permissive-2.0")];
     let metadata = metadata();
     let is_fine = |licence: &str| {
         let choices = licence.replace('/', " OR ").replace(['(', ')'], " ");
@@ -99,6 +101,7 @@ fn every_licence_is_permissive() {
     let bad: Vec<String> = metadata
         .packages
         .iter()
+        .filter(|package| !BESIDES.contains(&(package.name.as_str(), package.license.as_deref().unwrap_or_default())))
         .filter(|package| !package.license.as_deref().is_some_and(is_fine))
         .map(|package| format!("{} {}: {}", package.name, package.version, package.license.as_deref().unwrap_or("none")))
         .collect();

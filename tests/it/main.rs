@@ -1,6 +1,12 @@
 //! The one binary of integration tests.
 
+mod admission;
+mod bugs;
+mod conformance;
+mod contract;
 mod determinism;
+mod hostile;
 mod house;
 mod library;
+mod second_world;
 mod work;

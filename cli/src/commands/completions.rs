@@ -1,9 +1,12 @@
 //! `vmtwin completions`: a shell's completion script.
 
+use std::io::Write as _;
+
+use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::output::Out;
+use crate::output::{CANNOT_WRITE, Out};
 use crate::status::Status;
 
 /// What can be typed after `vmtwin completions`.
@@ -16,6 +19,9 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut Out) -> anyhow::Result<Status> {
-    clap_complete::generate(arguments.shell, &mut crate::arguments::Arguments::command(), "vmtwin", out);
+    // What makes the script panics where it can't write.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut crate::arguments::Arguments::command(), "vmtwin", &mut script);
+    out.write_all(&script).context(CANNOT_WRITE)?;
     Ok(Status::Held)
 }

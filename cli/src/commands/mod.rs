@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod admit;
 pub mod completions;
 pub mod features;
 pub mod init;
@@ -21,6 +22,7 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Run(arguments) => run::run(&arguments, console, out),
         Command::Lint(arguments) => lint::run(&arguments, console, out),
         Command::Timeline(arguments) => timeline::run(&arguments, console, out),
+        Command::Admit(arguments) => admit::run(&arguments, console, out),
         Command::Features(arguments) => features::run(&arguments, console, out),
         Command::Schema(arguments) => schema::run(&arguments, out),
         Command::Completions(arguments) => completions::run(&arguments, out),

@@ -81,23 +81,31 @@ macro_rules! fields {
 fields! {
     IMAGE_NAME = Field::always("spec.imageName", May::Stay, "VM-V-050");
     IMAGE = Field::always("spec.image", May::Stay, "VM-V-050");
-    CLASS_NAME = Field::always("spec.className", May::Change, "VM-V-060, VM-V-061");
-    ZONE = Field::always("metadata.labels[topology.kubernetes.io/zone]", May::Once, "VM-V-075");
+    CLASS_NAME = Field::always("spec.className", May::Change, "VM-V-060, VM-V-061 (never to empty)");
+    POWER_STATE = Field::always("spec.powerState", May::Change, "VM-V-002, VM-V-003, VM-V-005: as the table of transitions says");
+    RESTART = Field { path: "spec.nextRestartTime", may: [May::Change, May::Stay, May::Stay], rules: "VM-M-020: `now` alone, by the power state before" };
+    POWER_OFF_MODE = Field::always("spec.powerOffMode, spec.suspendMode, spec.restartMode", May::Change, "");
+    ZONE = Field::always("metadata.labels[topology.kubernetes.io/zone]", May::Once, "VM-V-075: privileged users always");
     STORAGE_CLASS = Field::always("spec.storageClass", May::Stay, "VM-V-070");
     BIOS_UUID = Field::always("spec.biosUUID", May::Once, "VM-V-071, VM-V-078");
     INSTANCE_UUID = Field::always("spec.instanceUUID", May::Once, "VM-V-072");
     RESOURCE_POLICY = Field::always("spec.reserved.resourcePolicyName", May::Stay, "VM-V-073");
     GUEST_ID = Field::frozen_while_on("spec.guestID", "VM-V-090");
     CDROM = Field::frozen_while_on("spec.hardware.cdrom", "VM-V-084 to VM-V-087");
+    CDROM_CONNECTION = Field::always("spec.hardware.cdrom[].connected, .allowGuestControl", May::Change, "");
     AFFINITY = Field::always("spec.affinity", May::Stay, "VM-V-109");
     GROUP_NAME = Field::always("spec.groupName", May::Change, "VM-V-194, VM-M-023");
     CRYPTO = Field::always("spec.crypto", May::Change, "VM-V-110 to VM-V-112");
+    VOLUME_ADDED = Field::always("spec.volumes: one more", May::Change, "VM-V-124 to VM-V-126");
+    VOLUME_REMOVED = Field::always("spec.volumes: one less", May::Change, "VM-V-127, VM-V-128: not `removable: false`, nor a disk of the image");
     INSTANCE_STORAGE = Field::always("spec.volumes[].persistentVolumeClaim.instanceVolumeClaim", May::Privileged, "VM-V-129");
-    BOOTSTRAP = Field::always("spec.bootstrap", May::Privileged, "VM-V-159");
-    INTERFACES = Field::always("spec.network.interfaces", May::Stay, "VM-V-170 to VM-V-173");
+    BOOTSTRAP = Field::always("spec.bootstrap", May::Privileged, "VM-V-159: to drop or swap the provider; a first one and its settings are free");
+    INTERFACES = Field::always("spec.network.interfaces", May::Stay, "VM-V-170 to VM-V-173: number, name, network, MAC address");
+    GUEST_NETWORK = Field::always("spec.network: all else", May::Change, "VM-V-160 to VM-V-169, VM-V-174 to VM-V-177");
     BOOT_OPTIONS = Field::frozen_while_on("spec.bootOptions", "VM-V-182");
-    HARDWARE_VERSION_UP =
-        Field { path: "spec.minHardwareVersion", may: [May::Stay, May::Change, May::Stay], rules: "VM-V-190, VM-V-191" };
+    HARDWARE_VERSION_UP = Field { path: "spec.minHardwareVersion, upwards", may: [May::Stay, May::Change, May::Stay], rules: "VM-V-191" };
+    HARDWARE_VERSION_DOWN = Field::always("spec.minHardwareVersion, downwards", May::Stay, "VM-V-190");
+    CURRENT_SNAPSHOT = Field::always("spec.currentSnapshotName", May::Once, "VM-V-193: emptying is free");
     CHECKS = Field::always("metadata.annotations.(poweron|delete).check.vmoperator.vmware.com/…", May::Privileged, "VM-V-030 to VM-V-033");
     RESERVED = Field::always("metadata.annotations[…], metadata.labels.vmoperator.vmware.com/paused", May::Privileged, "VM-V-020 to VM-V-024");
 }

@@ -23,6 +23,10 @@ pub(super) const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
 pub(super) const CLUSTER_ROLES: [&str; 2] = ["capw.vmware.com/cluster.role", "capv.vmware.com/cluster.role"];
 /// Label: the default EncryptionClass of a namespace.
 pub(super) const DEFAULT_ENCRYPTION_CLASS: &str = "encryption.vmware.com/default";
+/// Label: the instance of a class that new VMs get.
+pub(super) const ACTIVE: &str = "vmoperator.vmware.com/active";
+/// Label: the VM of a snapshot.
+pub(super) const SNAPSHOT_VM_NAME: &str = "snapshot.vmoperator.vmware.com/vm-name";
 /// Label: a claim of instance storage.
 pub(super) const INSTANCE_STORAGE: &str = "vmoperator.vmware.com/instance-storage-resource";
 

@@ -10,12 +10,15 @@
 mod addresses;
 mod cause;
 mod changes;
+mod class_instance;
+mod controllers;
 mod encryption;
 mod keys;
 mod mutate;
 mod names;
 mod network_provider;
 mod request;
+mod rules;
 #[cfg(test)]
 mod samples;
 mod transitions;
@@ -28,14 +31,18 @@ use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
-use vmtwin_model::kube::{Kind, Resource};
+use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
+use vmtwin_model::kube::{Kind, Object, Resource};
 
 use crate::features::Feature;
+use crate::storage_quota::{self, Granted, Objects, RequestedCapacity};
 use cause::Causes;
 pub use changes::{FIELDS, Field, May, Power};
 pub(crate) use request::AdmissionCx;
 use request::{Denial, Request, Rules};
+pub use rules::{Order, Rule, order, rules};
 pub use transitions::{Ruling, TRANSITIONS, Transition, ruling};
+use user::Standing;
 
 /// The rules for VirtualMachine.
 const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
@@ -48,27 +55,33 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-M-007", mutate::boot_identity::default),
         ("VM-M-008", mutate::image::default),
         ("VM-M-010", mutate::encryption_class::default),
+        ("VM-M-011", mutate::class_instance::default),
+        ("VM-M-012", mutate::volume_modes::default),
         ("VM-M-013", mutate::created_at::default),
         ("VM-M-014", mutate::ide_controllers::default),
     ],
     mutate_update: &[
         ("VM-M-021", mutate::last_resized_class::default),
         ("VM-M-020", mutate::restart::default),
+        ("VM-M-022", mutate::network::default_on_update),
         ("VM-M-023", mutate::group_owner::default_vm),
         ("VM-M-024", mutate::delayed_power_state::default),
+        ("VM-M-025", mutate::volume_slots::default),
         ("VM-M-026", mutate::cdrom_image_kind::default_on_update),
+        ("VM-M-027", mutate::cdrom_slots::default),
     ],
     validate_create: &[
         ("VM-V-076, VM-V-077", validate::zone::validate),
-        ("VM-V-051 to VM-V-053", validate::image::validate_create),
-        ("VM-V-062", validate::class::validate_create),
+        ("VM-V-051 to VM-V-054", validate::image::validate_create),
+        ("VM-V-062, VM-V-063", validate::class::validate_create),
+        ("VM-V-064 to VM-V-066", validate::class_instance::validate),
         ("VM-V-120 to VM-V-123", validate::storage_class::validate),
         ("VM-V-110, VM-V-111", validate::crypto::validate),
         ("VM-V-140 to VM-V-143", validate::bootstrap_providers::validate),
         ("VM-V-144 to VM-V-147", validate::cloud_init::validate),
         ("VM-V-148 to VM-V-152", validate::sysprep::validate),
         ("VM-V-153 to VM-V-155", validate::vapp_config::validate),
-        ("VM-V-156", validate::customization_parity::validate),
+        ("VM-V-156, VM-V-157", validate::customization_parity::validate),
         ("VM-V-160", validate::interface_network::validate),
         ("VM-V-161", validate::interface_name::validate),
         ("VM-V-163", validate::mac_address::validate),
@@ -76,6 +89,7 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-169", validate::routes::validate),
         ("VM-V-174 to VM-V-177", validate::guest_network::validate),
         ("VM-V-124 to VM-V-126, VM-V-130", validate::volumes::validate),
+        ("VM-V-131 to VM-V-135", validate::volume_sharing::validate),
         ("VM-V-129", validate::instance_storage::validate),
         ("VM-V-181, VM-V-183, VM-V-184", validate::readiness_probe::validate),
         ("VM-V-139", validate::boot_disk::validate),
@@ -87,6 +101,8 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-180", validate::host_name::validate),
         ("VM-V-195", validate::hardware_version::validate),
         ("VM-V-082, VM-V-083, VM-V-088", validate::cdrom::validate),
+        ("VM-V-091, VM-V-093, VM-V-094", validate::cdrom_controllers::validate_create),
+        ("VM-V-136, VM-V-137", validate::volume_slots::validate),
         ("VM-V-030", validate::checks::validate),
         ("VM-V-013", validate::apply_time::validate),
         ("VM-V-185 to VM-V-187", validate::boot_options::validate_create),
@@ -96,15 +112,18 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-074, VM-V-078", validate::bios_uuid::validate_create),
     ],
     validate_update: &[
-        ("VM-V-040, VM-V-041", validate::upgrade::validate),
-        ("VM-V-050", validate::image::validate_update),
+        ("VM-V-040 to VM-V-042", validate::upgrade::validate),
+        ("VM-V-050, VM-V-055", validate::image::validate_update),
         ("VM-V-060, VM-V-061", validate::class::validate_update),
+        ("VM-V-064 to VM-V-066", validate::class_instance::validate),
         ("VM-V-070 to VM-V-073", validate::immutable::validate),
         ("VM-V-078", validate::bios_uuid::validate_update),
         ("VM-V-170 to VM-V-173", validate::interfaces::validate),
         ("VM-V-109", validate::affinity::validate_update),
         ("VM-V-002, VM-V-003, VM-V-005", validate::power_state::validate),
         ("VM-V-084 to VM-V-087", validate::cdrom_frozen::validate),
+        ("VM-V-096", validate::cdrom_frozen::validate_places),
+        ("VM-V-138", validate::controllers_frozen::validate),
         ("VM-V-090", validate::guest_id::validate),
         ("VM-V-182", validate::boot_options::validate_frozen),
         ("VM-V-110, VM-V-111", validate::crypto::validate),
@@ -114,7 +133,7 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-144 to VM-V-147", validate::cloud_init::validate),
         ("VM-V-148 to VM-V-152", validate::sysprep::validate),
         ("VM-V-153 to VM-V-155", validate::vapp_config::validate),
-        ("VM-V-156", validate::customization_parity::validate),
+        ("VM-V-156, VM-V-157", validate::customization_parity::validate),
         ("VM-V-160", validate::interface_network::validate),
         ("VM-V-161", validate::interface_name::validate),
         ("VM-V-163", validate::mac_address::validate),
@@ -122,6 +141,7 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-169", validate::routes::validate),
         ("VM-V-174 to VM-V-177", validate::guest_network::validate),
         ("VM-V-124 to VM-V-126, VM-V-130", validate::volumes::validate),
+        ("VM-V-131 to VM-V-135", validate::volume_sharing::validate),
         ("VM-V-127, VM-V-128", validate::volume_removal::validate),
         ("VM-V-129", validate::instance_storage::validate),
         ("VM-V-181, VM-V-183, VM-V-184", validate::readiness_probe::validate),
@@ -133,6 +153,8 @@ const VIRTUAL_MACHINE: Rules<VirtualMachine> = Rules {
         ("VM-V-024", validate::paused::validate),
         ("VM-V-180", validate::host_name::validate),
         ("VM-V-082, VM-V-083, VM-V-088", validate::cdrom::validate),
+        ("VM-V-092 to VM-V-095", validate::cdrom_controllers::validate_update),
+        ("VM-V-136, VM-V-137", validate::volume_slots::validate),
         ("VM-V-031 to VM-V-033", validate::checks::validate),
         ("VM-V-013", validate::apply_time::validate),
         ("VM-V-186 to VM-V-189", validate::boot_options::validate_update),
@@ -176,6 +198,15 @@ const RESOURCE_POLICY: Rules<VirtualMachineSetResourcePolicy> = Rules {
     validate_delete: &[],
 };
 
+/// The rules for VirtualMachineSnapshot.
+const SNAPSHOT: Rules<VirtualMachineSnapshot> = Rules {
+    mutate_create: &[("SN-M-01", mutate::snapshot_label::default)],
+    mutate_update: &[("SN-M-01", mutate::snapshot_label::default)],
+    validate_create: &[("SN-V-01 to SN-V-04", validate::snapshot::validate_create)],
+    validate_update: &[("SN-V-02, SN-V-05", validate::snapshot::validate_update)],
+    validate_delete: &[],
+};
+
 /// The rules for PersistentVolumeClaim.
 const CLAIM: Rules<PersistentVolumeClaim> = Rules {
     mutate_create: &[],
@@ -192,6 +223,7 @@ pub(crate) fn admit(cx: &AdmissionCx<'_>, review: &Review) -> Admitted {
         VirtualMachineGroup::KIND if cx.on(Feature::VMGroups) => judge(cx, review, &VIRTUAL_MACHINE_GROUP),
         VirtualMachineClass::KIND => judge(cx, review, &VIRTUAL_MACHINE_CLASS),
         VirtualMachineSetResourcePolicy::KIND => judge(cx, review, &RESOURCE_POLICY),
+        VirtualMachineSnapshot::KIND if cx.on(Feature::VMSnapshots) => judge(cx, review, &SNAPSHOT),
         PersistentVolumeClaim::KIND => judge(cx, review, &CLAIM),
         _ => Ok(Admission::default()),
     }
@@ -218,9 +250,30 @@ fn judge<K: Resource>(cx: &AdmissionCx<'_>, review: &Review, rules: &Rules<K>) -
     Ok(Admission { object, warnings: Vec::new() })
 }
 
-/// GEN-001: a privileged user's annotation turns validation off.
+/// GEN-001: a privileged user's annotation turns validation off, and the quota.
 fn skips_validation<K: Resource>(request: &Request<'_, K>) -> bool {
-    request.user.is_privileged() && request.new.object.annotation(keys::SKIP_VALIDATION).is_some()
+    asks_to_skip(request.user, request.new.object)
+}
+
+fn asks_to_skip(user: Standing, object: &Object) -> bool {
+    user.is_privileged() && object.annotation(keys::SKIP_VALIDATION).is_some()
+}
+
+/// What an admitted request needs of each storage class, for the object as mutations left it, if that much is free.
+pub(crate) fn admit_storage(
+    cx: &AdmissionCx<'_>,
+    objects: &dyn Objects,
+    granted: &Granted,
+    review: &Review,
+    admission: &Admission,
+) -> Result<Vec<RequestedCapacity>, ApiError> {
+    let Some(object) = admission.object.as_ref().or(review.new.as_ref()) else { return Ok(Vec::new()) };
+    if asks_to_skip(Standing::of(&review.user, cx.settings), object) {
+        return Ok(Vec::new());
+    }
+    let asked = storage_quota::asked(&cx.settings.features, objects, review, object)?;
+    storage_quota::judge(objects, granted, &review.key.namespace, &asked)?;
+    Ok(asked)
 }
 
 fn denied_by_mutation(kind: Kind, denial: Denial) -> ApiError {

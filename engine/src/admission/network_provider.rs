@@ -2,7 +2,14 @@
 //!
 //! Page: admission §3.1 and §14.1 (VM-V-160). Interfaces of the provider for named networks, which is for tests, name no object.
 
+use vmtwin_model::kube::network_settings::{self, NetworkSettings};
+
+use super::request::AdmissionCx;
+use crate::features::Feature;
 use crate::settings::NetworkProvider;
+
+/// The object of a namespace that names its provider.
+const SETTINGS: &str = "default";
 
 /// The ConfigMap with the operator's settings of the network, in its own namespace.
 pub(super) const CONFIG_MAP: &str = "vsphere.provider.config.vmoperator.vmware.com";
@@ -15,6 +22,19 @@ pub(super) struct Objects {
     pub(super) default_kind: &'static str,
     /// The kinds that may be named.
     pub(super) kinds: &'static [&'static str],
+}
+
+/// The provider of a namespace; nothing if each namespace has its own and this one none yet.
+pub(super) fn of(cx: &AdmissionCx<'_>, namespace: &str) -> Option<NetworkProvider> {
+    if !cx.on(Feature::PerNamespaceNetworkProvider) {
+        return Some(cx.settings.network_provider);
+    }
+    let settings = cx.cache.view::<NetworkSettings>(namespace, SETTINGS)?;
+    Some(match settings.spec.provider {
+        network_settings::NetworkProvider::VsphereDistributed => NetworkProvider::Vds,
+        network_settings::NetworkProvider::NsxTier1 => NetworkProvider::NsxT,
+        network_settings::NetworkProvider::Vpc => NetworkProvider::Vpc,
+    })
 }
 
 /// The objects of this provider.

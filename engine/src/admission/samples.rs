@@ -14,6 +14,7 @@ use super::keys::SKIP_VALIDATION;
 use super::request::{Request, Validation};
 use super::{AdmissionCx, admit};
 use crate::cache::Cache;
+use crate::features::Feature;
 use crate::settings::Settings;
 
 /// The instant of every request.
@@ -44,6 +45,18 @@ impl Sample {
     /// For a VirtualMachineClass.
     pub(super) fn class() -> Self {
         Self::of("vmoperator.vmware.com/v1alpha5", "VirtualMachineClass", &json!({}))
+    }
+
+    /// For a VirtualMachineSnapshot of `my-vm`, where there are snapshots.
+    pub(super) fn snapshot() -> Self {
+        let spec = json!({"vmName": "my-vm"});
+        Self::of("vmoperator.vmware.com/v1alpha5", "VirtualMachineSnapshot", &spec).with(Feature::VMSnapshots)
+    }
+
+    /// With this gate on.
+    pub(super) fn with(mut self, feature: Feature) -> Self {
+        self.settings.features.set(feature, true);
+        self
     }
 
     /// For an object of any other kind.

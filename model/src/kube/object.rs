@@ -79,7 +79,7 @@ pub trait Body: Any + fmt::Debug + Send + Sync {
     fn same(&self, other: &dyn Body) -> bool;
     /// The part as JSON, as it stands in the object.
     fn to_value(&self) -> Value;
-    /// Appends the part's content in a compact binary form with field names, for digests.
+    /// Appends the part's content in the form that digests cover.
     fn write_to(&self, out: &mut Vec<u8>);
 }
 
@@ -97,7 +97,7 @@ impl<T: Any + fmt::Debug + Send + Sync + PartialEq + Serialize> Body for T {
     }
 
     fn write_to(&self, out: &mut Vec<u8>) {
-        rmp_serde::encode::write_named(out, self).expect("writing to memory can't fail");
+        crate::digest::append(out, self);
     }
 }
 

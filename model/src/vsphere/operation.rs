@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::spec::ConfigSpec;
 use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
@@ -246,7 +246,20 @@ impl Operation {
     /// The method's arguments under their names of the API, for timelines.
     #[must_use]
     pub fn arguments(&self) -> Value {
-        serde_json::to_value(self).expect("operations have string keys and finite numbers")
+        let mut arguments = serde_json::to_value(self).expect("operations have string keys and finite numbers");
+        match self {
+            Self::PlaceVm { .. } => {
+                let spec = arguments["configSpec"].take();
+                json!({"cluster": arguments["cluster"], "placementSpec": {"configSpec": spec}})
+            }
+            Self::PlaceVmsXCluster(_) => {
+                for spec in arguments["vmPlacementSpecs"].as_array_mut().into_iter().flatten() {
+                    *spec = json!({"configSpec": spec.take()});
+                }
+                json!({"placementSpec": arguments})
+            }
+            _ => arguments,
+        }
     }
 }
 

@@ -177,8 +177,9 @@ impl std::fmt::Display for PowerState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ConnectionState {
-    /// vCenter sees it.
+    /// vCenter sees it. Also when it says nothing: upstream takes an empty state for this one.
     #[default]
+    #[serde(alias = "")]
     Connected,
     /// Its host can't be reached.
     Disconnected,
@@ -307,7 +308,8 @@ pub struct IpConfig {
 pub struct IpAddress {
     /// The address.
     pub ip_address: Arc<str>,
-    /// The length of its network's prefix.
+    /// The length of its network's prefix; 0 where a guest doesn't report it.
+    #[serde(default)]
     pub prefix_length: u8,
     /// Where it comes from: `manual`, `dhcp`, `linklayer` …
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 pub use codes::{Code, CodeInfo};
 pub use page::render_page;
+pub use render::Refusal;
 pub(crate) use source::offset;
 pub use source::{Place, Position, Region, SourceFile, Sources};
 

@@ -33,6 +33,28 @@ impl Diagnostic {
     }
 }
 
+/// Admission's refusal of a field, drawn like a diagnostic. It is none: the file is well-formed, and Kubernetes names the reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// Kubernetes' reason, `FieldValueForbidden`.
+    pub id: &'a str,
+    /// The text.
+    pub message: &'a str,
+    /// The line at fault.
+    pub place: &'a Place,
+}
+
+impl Refusal<'_> {
+    /// The refusal as people read it, with or without colour. It ends without a line break.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let title = Level::ERROR.with_name("denied").primary_title(printable(self.message)).id(self.id);
+        let group = title.element_at(self.place, None);
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&[group])
+    }
+}
+
 /// A text without what could steer a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()

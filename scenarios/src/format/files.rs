@@ -1,15 +1,15 @@
 //! Where files come from. [`Disk`] is the one place of the crate that reads any; tests and fuzzers bring [`Memory`].
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
 /// The most files that a pattern may look at.
 const MOST_FILES: usize = 200_000;
-/// The most bytes that are read of a file: more than any budget allows, so that the budget can tell.
-const MOST_BYTES: u64 = 1 << 30;
+/// The most bytes that are read of a file: more than any budget allows, so that the budget can tell, and few enough to hold in memory.
+pub const MOST_BYTES: u64 = 32 << 20;
 
 /// Gives files their content.
 pub trait Files {
@@ -64,18 +64,21 @@ impl Disk {
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.check(path)?;
-        let length = std::fs::metadata(path)?;
-        if !length.is_file() {
+        if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
         }
-        if length.len() > MOST_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB"));
+        let mut content = Vec::new();
+        // The length on the disk is not asked: a file may grow, and some say that they are empty.
+        let read = std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+        if read as u64 > MOST_BYTES {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 32 MiB"));
         }
-        std::fs::read(path)
+        Ok(content)
     }
 
     fn glob(&self, base: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
         let matcher = matcher(pattern)?;
+        let base = or_here(base);
         let mut found = Vec::new();
         let mut folders = vec![base.to_owned()];
         let mut seen = 0;
@@ -91,7 +94,7 @@ impl Files for Disk {
                 if sort.is_dir() {
                     folders.push(entry.path());
                 } else if sort.is_file() && entry.path().strip_prefix(base).is_ok_and(|path| matcher.is_match(path)) {
-                    found.push(entry.path());
+                    found.push(normal(&entry.path()));
                 }
             }
         }
@@ -100,10 +103,15 @@ impl Files for Disk {
     }
 
     fn is_inside(&self, path: &Path) -> bool {
-        let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path));
+        let absolute = |path: &Path| std::path::absolute(or_here(path)).map(|path| normal(&path));
         let inside = || Ok::<_, io::Error>(absolute(path)?.starts_with(absolute(&self.root.folder)?));
         self.root.allow_outside || inside().unwrap_or(false)
     }
+}
+
+/// The path; the current folder in the place of none.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// Files in memory.
@@ -174,6 +182,20 @@ mod tests {
         assert_eq!(plain("../../a"), "../../a");
         assert_eq!(plain("/a/../../b"), "/b");
         assert!(!Memory::default().is_inside(Path::new("../a")));
+    }
+
+    #[test]
+    fn the_disk_gives_what_lies_in_the_current_folder_and_nothing_without_end() {
+        let disk = Disk::new(Root { folder: ".".into(), allow_outside: false });
+        assert!(disk.is_inside(Path::new("")) && !disk.is_inside(Path::new("..")));
+        // Tests run in the folder of their crate.
+        assert_eq!(disk.glob(Path::new(""), "Cargo.*").expect("the folder can be read"), [Path::new("Cargo.toml")]);
+        assert!(disk.read(Path::new("Cargo.toml")).is_ok());
+        let large = std::env::temp_dir().join(format!("vmtwin-large-{}", std::process::id()));
+        std::fs::File::create(&large).and_then(|file| file.set_len(MOST_BYTES + 1)).expect("a file without content");
+        let everywhere = Disk::new(Root { folder: ".".into(), allow_outside: true });
+        assert_eq!(everywhere.read(&large).expect_err("it is too large").kind(), io::ErrorKind::FileTooLarge);
+        std::fs::remove_file(&large).expect("it is ours");
     }
 
     #[test]

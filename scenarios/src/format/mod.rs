@@ -27,8 +27,9 @@ use std::sync::Arc;
 
 use vmtwin_model::time::{Span, Timestamp};
 
-pub use files::{Disk, Files, Memory, Root};
+pub use files::{Disk, Files, MOST_BYTES, Memory, Root};
 pub use lower::operator::INVARIANTS;
+pub(crate) use near::nearest;
 pub use output::{
     CallCount, CallResult, CallsCheck, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest, NetworkProvider,
     OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,
@@ -51,6 +52,9 @@ use spanned::Object;
 pub const API_VERSION: &str = "vmtwin.dev/v1alpha1";
 /// The group under which the infrastructure's objects are asserted on.
 pub const VSPHERE_GROUP: &str = "vsphere.vmtwin.dev/";
+
+/// How often the operator may resync in a run: for five years at the usual period.
+const MOST_RESYNCS: i64 = 100_000;
 
 /// Documents of vmtwin's own that may stand beside a scenario; others read them.
 const BESIDE: &[&str] = &["CapacityPlan", "ExploreProfile"];
@@ -251,6 +255,9 @@ fn lower(cx: &mut Cx<'_>, section: &Section, state: &[Raw], objects: &[Raw], ste
         cx.sink.tell(Code::Duration, region, "the run would end after the clock's last instant, in 2262");
     }
     let operator = lower::operator::operator(cx, &spec.operator);
+    if horizon <= Timestamp::MAX - start {
+        check_resyncs(cx, spec, operator.resync_period, horizon);
+    }
     let inventory = lower::inventory::inventory(cx, &spec.vsphere);
     let classes = lower::class::classes(cx, &spec.vsphere.namespaces);
     let state = whole(cx, state, Purpose::State);
@@ -277,6 +284,19 @@ fn lower(cx: &mut Cx<'_>, section: &Section, state: &[Raw], objects: &[Raw], ste
         steps,
         invariants: lower::operator::invariants(cx, &spec.invariants),
         matrix_point: BTreeMap::new(),
+    }
+}
+
+/// Refuses a run that would consist of resyncs: ever so many of them, each of which looks at every object.
+fn check_resyncs(cx: &mut Cx<'_>, spec: &section::scenario::Spec, period: Option<Span>, horizon: Span) {
+    let Some(period) = period.filter(|period| *period > Span::ZERO) else { return };
+    let times = horizon.as_nanos() / period.as_nanos();
+    let place = spec.operator.resync_period.as_ref().or(spec.horizon.as_ref()).map(|given| given.0.region);
+    if let Some(region) = place.filter(|_| times > MOST_RESYNCS) {
+        let message =
+            format!("all objects would be looked at {times} times up to the horizon of {horizon}; {MOST_RESYNCS} times are the most");
+        let help = Some("choose a longer `resyncPeriod`, `none`, or a nearer `horizon`".to_owned());
+        cx.sink.tell_help(Code::Bounds, region, message, help);
     }
 }
 

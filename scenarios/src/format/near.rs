@@ -1,7 +1,7 @@
 //! Which known word a mistaken one was probably meant to be.
 
 /// The known word that is nearest, if one is near. What is spent on comparing is taken from `effort`; with nothing left, none is.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, effort: &mut usize) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, effort: &mut usize) -> Option<&'a str> {
     // Names of any length come from hostile files; near ones are short.
     if word.is_empty() || word.len() > 128 {
         return None;

@@ -21,10 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::Cause;
-use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::time::Span;
 use vmtwin_model::vsphere::Inventory;
 
 use ledger::{Ledger, Touched};
+use view::Described;
 pub use view::View;
 
 use crate::format::InvariantSelection;
@@ -135,7 +136,7 @@ impl Check {
 #[derive(Clone, Debug)]
 pub struct Monitor {
     rules: Vec<&'static Invariant>,
-    inventory: Arc<Inventory>,
+    described: Arc<Described>,
     ledger: Ledger,
     told: BTreeSet<(&'static str, Vec<String>)>,
     premises: BTreeMap<&'static str, u64>,
@@ -151,7 +152,7 @@ impl Monitor {
         };
         Self {
             rules: ALL.iter().filter(on).collect(),
-            inventory: Arc::new(inventory.clone()),
+            described: Arc::new(Described::new(inventory)),
             ledger: Ledger::begin(simulation),
             told: BTreeSet::new(),
             premises: BTreeMap::new(),
@@ -178,7 +179,8 @@ impl Monitor {
             }
             self.ledger.forget(record);
         }
-        if !self.ledger.touched.is_empty() && simulation.next_pending().is_none() {
+        // While vCenter is out of reach nothing can be true of it; what changed meanwhile is looked at when it answers again.
+        if !self.ledger.touched.is_empty() && simulation.world().vcenter_is_up() && simulation.next_pending().is_none() {
             violations.extend(self.at_rest(simulation));
             self.ledger.touched = Touched::default();
         }
@@ -196,15 +198,19 @@ impl Monitor {
         violations
     }
 
-    /// Lets a fork of the run go on until it settles, two hours at most, and looks by the liveness rules.
-    pub fn follow(&mut self, mut fork: Simulation, _: Timestamp) -> Vec<Violation> {
+    /// Lets a fork of the run go on until it settles, two hours at most, and looks by the liveness rules; nothing if it was told to stop before.
+    /// `cancelled` is asked after each turn.
+    pub fn follow(&mut self, mut fork: Simulation, cancelled: &mut dyn FnMut() -> bool) -> Option<Vec<Violation>> {
         let wanted = self.rules.iter().any(|rule| matches!(rule.when, When::AtLast(_)));
         if !wanted {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let deadline = fork.now() + FOLLOWED;
         let mut monitor = self.clone();
         while fork.next_pending().is_some_and(|at| at <= deadline) {
+            if cancelled() {
+                return None;
+            }
             match fork.turn(deadline) {
                 Turn::Idle => break,
                 Turn::Event(records) => records.iter().for_each(|record| {
@@ -221,12 +227,12 @@ impl Monitor {
             }
         }
         self.premises = monitor.premises;
-        violations
+        Some(violations)
     }
 
     fn look(&self, simulation: &Simulation, check: impl FnOnce(&View<'_>, &mut Check)) -> Check {
         let mut out = Check::default();
-        check(&View::new(simulation, &self.inventory, &self.ledger), &mut out);
+        check(&View::new(simulation, &self.described, &self.ledger), &mut out);
         out
     }
 

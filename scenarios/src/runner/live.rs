@@ -10,8 +10,18 @@ use crate::check::Lookup;
 pub const VSPHERE: &str = "vsphere.vmtwin.dev/v1alpha1";
 
 /// The kinds of the infrastructure that can be asserted on.
-pub const VSPHERE_KINDS: [&str; 9] =
-    ["ClusterComputeResource", "Datastore", "Folder", "HostSystem", "KeyProvider", "Network", "ResourcePool", "Task", "VirtualMachine"];
+pub const VSPHERE_KINDS: [&str; 10] = [
+    "ClusterComputeResource",
+    "Datastore",
+    "Folder",
+    "HostSystem",
+    "KeyProvider",
+    "Network",
+    "ResourcePool",
+    "ServiceInstance",
+    "Task",
+    "VirtualMachine",
+];
 
 impl Lookup for Simulation {
     fn object(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {

@@ -5,11 +5,12 @@
 //! server in the places of the twin and `apiserver`, and the engine doesn't notice.
 
 mod live;
-mod objects;
+pub(crate) mod objects;
 mod report;
-mod run;
+pub(crate) mod run;
 mod simulation;
-mod steps;
+pub(crate) mod steps;
+pub(crate) mod stored;
 
 pub use live::{VSPHERE, VSPHERE_KINDS};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};

@@ -58,8 +58,21 @@ pub(super) struct Run<'a> {
     /// What was applied last to each object, as it stands in the scenario.
     pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, &'a Value>,
     pub(super) step_began: Vec<u64>,
+    patience: Patience<'a>,
+}
+
+/// Whether to go on. Asking costs, so it is asked once in many turns.
+struct Patience<'a> {
     cancelled: &'a dyn Fn() -> bool,
     turns: u32,
+}
+
+impl Patience<'_> {
+    fn is_over(&mut self) -> bool {
+        const LOOK_EVERY: u32 = 1024;
+        self.turns = self.turns.wrapping_add(1);
+        self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)()
+    }
 }
 
 /// Why a run goes no further.
@@ -77,9 +90,7 @@ impl Run<'_> {
 
     /// One turn of the loop, with all that watches it. Gives the records that were written; nothing if nothing happens up to the limit.
     pub(super) fn turn(&mut self, limit: Timestamp) -> Result<Option<Vec<Arc<Record>>>, Halt> {
-        const LOOK_EVERY: u32 = 1024;
-        self.turns = self.turns.wrapping_add(1);
-        if self.turns.is_multiple_of(LOOK_EVERY) && (self.cancelled)() {
+        if self.patience.is_over() {
             return Err(Halt::Interrupted);
         }
         match self.simulation.turn(limit.min(self.end)) {
@@ -149,8 +160,7 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         end: scenario.start + scenario.horizon,
         applied: std::collections::BTreeMap::new(),
         step_began: Vec::new(),
-        cancelled,
-        turns: 0,
+        patience: Patience { cancelled, turns: 0 },
         simulation,
     };
     run.watch_fresh();
@@ -222,7 +232,7 @@ fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Opti
     (reports, halted)
 }
 
-fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Option<Halt>, keep: Keep) -> Ran {
+fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, mut halted: Option<Halt>, keep: Keep) -> Ran {
     let virtual_time = run.elapsed();
     let (events, digest) = (run.simulation.log().len(), run.simulation.log().digest());
     let records = run.simulation.log().kept().to_vec();
@@ -230,8 +240,10 @@ fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, halted: Optio
     let work = run.simulation.work();
     let failed = steps.iter().any(|step| step.result == StepResult::Failed);
     if halted.is_none() && !failed {
-        let found = run.monitor.follow(run.simulation.clone(), run.end);
-        run.violations.extend(found);
+        match run.monitor.follow(run.simulation.clone(), &mut || run.patience.is_over()) {
+            Some(found) => run.violations.extend(found),
+            None => halted = Some(Halt::Interrupted),
+        }
     }
     let result = if halted.is_some() {
         RunResult::Interrupted
@@ -259,12 +271,12 @@ fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize
 
 /// A set of manifests in the order in which it goes, whatever the file's.
 fn in_order(manifests: &[Manifest]) -> Vec<&Manifest> {
-    let mut ordered: Vec<&Manifest> = manifests.iter().collect();
-    ordered.sort_by_key(|manifest| objects::order_of(&manifest.value));
-    ordered
+    let mut ordered: Vec<_> = manifests.iter().map(|manifest| (objects::order_of(&manifest.value), manifest)).collect();
+    ordered.sort_by_key(|(order, _)| *order);
+    ordered.into_iter().map(|(_, manifest)| manifest).collect()
 }
 
-fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {
+pub(crate) fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {
     let mut state: Vec<Value> = scenario.state.iter().map(|manifest| manifest.value.clone()).collect();
     state.extend(scenario.classes.iter().map(|manifest| manifest.value.clone()));
     Setup {
@@ -280,7 +292,7 @@ fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) 
 }
 
 /// The engine's settings of a scenario's `operator` section.
-fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
+pub(crate) fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
     let section = &scenario.operator;
     let mut features = Features::default();
     for (name, on) in &section.features {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use vmtwin_apiserver::{ApiServer, WatcherId};
+use vmtwin_engine::storage_quota::Granted;
 use vmtwin_engine::{Because, Engine, Input, Out, Output, PassId, Retries, Settings, Work};
 use vmtwin_model::Cause;
 use vmtwin_model::id::{CallId, VmId, WriteId};
@@ -16,6 +17,7 @@ use vmtwin_model::vsphere::{Action, Answer, Change, Changed, Inventory, Operatio
 use vmtwin_sim::{Happening, What, World};
 
 use super::objects;
+use super::stored::Stored;
 use crate::log::{Data, Entry, Event, Keep, Log, Outcome, Record, Source};
 
 /// What a run is made of.
@@ -122,6 +124,8 @@ pub struct Simulation {
     now: Timestamp,
     rng: Rng,
     settings: Arc<Settings>,
+    /// The account under which the operator writes.
+    account: User,
     api: ApiServer,
     engine: Engine,
     world: World,
@@ -131,6 +135,7 @@ pub struct Simulation {
     neighbour_watch: WatcherId,
     operator: Operator,
     incarnation: u32,
+    granted: Granted,
     inbox: VecDeque<Message>,
     pass_records: BTreeMap<PassId, Cause>,
     open_calls: BTreeMap<CallId, usize>,
@@ -168,6 +173,7 @@ impl Simulation {
             now,
             rng,
             settings: setup.settings.clone(),
+            account: setup.settings.operator(),
             api,
             engine,
             world,
@@ -177,6 +183,7 @@ impl Simulation {
             neighbour_watch,
             operator: Operator::Up,
             incarnation: 0,
+            granted: Granted::default(),
             inbox: VecDeque::new(),
             pass_records: BTreeMap::new(),
             open_calls: BTreeMap::new(),
@@ -418,7 +425,7 @@ impl Simulation {
             }
             Out::Call { id, object, operation } => self.call(cause, id, object, operation),
             Out::Write { id, write } => {
-                let user = self.settings.operator();
+                let user = self.account.clone();
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
                 self.inbox.push_back(Message::Written { id, result, cause });
             }
@@ -470,9 +477,22 @@ impl Simulation {
         let key = objects::key_of(&request);
         let verb = objects::verb_of(&request);
         let (now, first) = (self.now, self.log.next());
-        let engine = &self.engine;
-        let mut admission = |_: &ApiServer, review: Review| -> Admitted { engine.admit(now, &review) };
+        let (engine, granted) = (&self.engine, &self.granted);
+        let mut asked = Vec::new();
+        let mut admission = |api: &ApiServer, review: Review| -> Admitted {
+            let (admission, requested) = engine.admit_counting(now, &review, &Stored(api), granted)?;
+            asked = requested;
+            Ok(admission)
+        };
         let response = self.api.request(now, first, user, request, &mut admission);
+        if let Some(change) = response.changes.first()
+            && let Some(after) = &change.after
+        {
+            self.granted.note(after, change.before.is_none(), asked);
+        }
+        for gone in response.changes.iter().filter(|change| change.after.is_none()) {
+            self.granted.forget(&gone.key);
+        }
         for warning in response.warnings {
             self.warnings.push(warning);
         }

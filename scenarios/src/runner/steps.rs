@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use vmtwin_apiserver::in_stored_version;
 use vmtwin_model::kube::api::{ApiError, PatchKind, Request, Subresource, User};
 use vmtwin_model::kube::{Kind, ObjectKey};
 use vmtwin_model::time::{Span, Timestamp};
@@ -214,20 +215,21 @@ pub(super) fn apply_one<'a>(run: &mut Run<'a>, user: &User, manifest: &'a Manife
     let Some(key) = objects::key_of_manifest(&manifest.value) else {
         return create_one(run, user, manifest);
     };
+    let before = run.applied.insert(key.clone(), &manifest.value);
     if run.simulation.api().get(&key).is_none() {
-        run.applied.insert(key, &manifest.value);
         return create_one(run, user, manifest);
     }
-    let before = run.applied.insert(key.clone(), &manifest.value);
-    let mut patch = manifest.value.clone();
-    if let Some(before) = before {
-        remove_dropped(before, &manifest.value, &mut patch);
+    // A merge is one of fields of the same version. What couldn't be brought to it was refused, hence never applied.
+    let wanted = in_stored_version(manifest.value.clone()).map_err(|error| refused(&error, &manifest.origin, &key.to_string()))?;
+    let mut patch = wanted.clone();
+    if let Some(before) = before.and_then(|before| in_stored_version(before.clone()).ok()) {
+        remove_dropped(&before, &wanted, &mut patch);
     }
     send_patch(run, user, &key, patch, manifest)
 }
 
 /// Sets to `null` what was applied before and is not any more.
-fn remove_dropped(before: &Value, after: &Value, patch: &mut Value) {
+pub(crate) fn remove_dropped(before: &Value, after: &Value, patch: &mut Value) {
     let (Some(before), Some(after), Some(patch)) = (before.as_object(), after.as_object(), patch.as_object_mut()) else { return };
     for (name, old) in before {
         match (after.get(name), patch.get_mut(name)) {
@@ -241,9 +243,9 @@ fn remove_dropped(before: &Value, after: &Value, patch: &mut Value) {
 }
 
 fn create_one(run: &mut Run<'_>, user: &User, manifest: &Manifest) -> Result<(), Broken> {
-    let mut value = manifest.value.clone();
+    let name = objects::name_of(&manifest.value);
+    let mut value = in_stored_version(manifest.value.clone()).map_err(|error| refused(&error, &manifest.origin, &name))?;
     let status = take_status(&mut value);
-    let name = objects::name_of(&value);
     let created = run.simulation.user_request(user, Request::Create { manifest: value });
     let object = created.map_err(|error| refused(&error, &manifest.origin, &name))?;
     match status {
@@ -260,7 +262,8 @@ fn patch_one(run: &mut Run<'_>, user: &User, manifest: &Manifest) -> Result<(), 
             ObjectKey::new(kind, manifest.namespace(), manifest.name())
         }
     };
-    send_patch(run, user, &key, manifest.value.clone(), manifest)
+    let patch = in_stored_version(manifest.value.clone()).map_err(|error| refused(&error, &manifest.origin, &key.to_string()))?;
+    send_patch(run, user, &key, patch, manifest)
 }
 
 /// Sends a merge patch; a `status` in it goes to the subresource, as a second request.

@@ -54,7 +54,9 @@ fn operation(record: &Record) -> Vec<Piece> {
         pieces.push((Ink::Text, plain(vm)));
     }
     if let Data::Call(operation) = &record.data {
-        let arguments = arguments(&operation.arguments());
+        let call = operation.arguments();
+        // A placement has nothing but its specification to tell.
+        let arguments = arguments(call.get("placementSpec").unwrap_or(&call));
         if !arguments.is_empty() {
             pieces.push((Ink::Faint, plain(&arguments)));
         }

@@ -15,7 +15,8 @@ use crate::features::Feature;
 pub(in crate::admission) fn default(request: &Request<'_, VirtualMachine>, vm: &mut Draft<VirtualMachine>) -> Result<(), Denial> {
     let old = request.old_spec().map(|old| old.class_name.as_str()).unwrap_or_default();
     let resizable = request.cx.on(Feature::VMResize) || request.cx.on(Feature::VMResizeCPUMemory);
-    if resizable && old != vm.spec().class_name && vm.annotation(LAST_RESIZED).is_none() {
+    let another_instance = request.cx.on(Feature::ImmutableClasses) && request.old_spec().is_some_and(|old| old.class != vm.spec().class);
+    if resizable && (old != vm.spec().class_name || another_instance) && vm.annotation(LAST_RESIZED).is_none() {
         vm.annotate(LAST_RESIZED, Some(&json!({"name": old}).to_string()));
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 pub(super) mod boot_identity;
 pub(super) mod cdrom_image_kind;
+pub(super) mod cdrom_slots;
 pub(super) mod class_controller;
+pub(super) mod class_instance;
 pub(super) mod created_at;
 pub(super) mod delayed_power_state;
 pub(super) mod encryption_class;
@@ -16,3 +18,6 @@ pub(super) mod last_resized_class;
 pub(super) mod network;
 pub(super) mod power_state;
 pub(super) mod restart;
+pub(super) mod snapshot_label;
+pub(super) mod volume_modes;
+pub(super) mod volume_slots;

@@ -1,6 +1,7 @@
-//! VM-M-001: a VM without interfaces gets one on the default network, and each interface's reference to its network is completed.
+//! VM-M-001, VM-M-022: a VM without interfaces gets one on the default network, and each interface's reference to its network is completed.
 //!
-//! Page: admission §3.1, with the table of default references.
+//! Page: admission §3.1, with the table of default references. An update adds no interface, and completes references with the gate
+//! `MutableNetworks` alone.
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/mutation`, `AddDefaultNetworkInterface`, `SetDefaultNetworkInterface`.
 
@@ -12,6 +13,7 @@ use crate::admission::keys;
 use crate::admission::network_provider::{self, CONFIG_MAP};
 use crate::admission::request::{AdmissionCx, Denial, Request};
 use crate::draft::Draft;
+use crate::features::Feature;
 
 const INTERFACE: &str = "eth0";
 const NAMED_NETWORK: &str = "VM Network";
@@ -23,12 +25,26 @@ pub(in crate::admission) fn default(request: &Request<'_, VirtualMachine>, vm: &
     if interfaces == 0 && unwanted {
         return Ok(());
     }
-    let reference = default_reference(&request.cx);
+    let reference = default_reference(&request.cx, request.namespace())?;
     let interfaces = &mut vm.spec_mut().network.get_or_insert_default().interfaces;
     if interfaces.is_empty() {
         interfaces.push(NetworkInterfaceSpec { name: INTERFACE.to_owned(), ..NetworkInterfaceSpec::default() });
     }
     for interface in interfaces {
+        complete(&mut interface.network, &reference);
+    }
+    Ok(())
+}
+
+pub(in crate::admission) fn default_on_update(request: &Request<'_, VirtualMachine>, vm: &mut Draft<VirtualMachine>) -> Result<(), Denial> {
+    let interfaces = vm.spec().network.as_ref().map(|network| &network.interfaces[..]).unwrap_or_default();
+    let complete_already = |network: &PartialObjectRef| !network.api_version.is_empty() && !network.kind.is_empty();
+    let lacking = interfaces.iter().any(|interface| !interface.network.as_ref().is_some_and(complete_already));
+    if !request.cx.on(Feature::MutableNetworks) || !lacking {
+        return Ok(());
+    }
+    let reference = default_reference(&request.cx, request.namespace())?;
+    for interface in vm.spec_mut().network.iter_mut().flat_map(|network| &mut network.interfaces) {
         complete(&mut interface.network, &reference);
     }
     Ok(())
@@ -44,13 +60,16 @@ fn complete(network: &mut Option<PartialObjectRef>, reference: &PartialObjectRef
     }
 }
 
-fn default_reference(cx: &AdmissionCx<'_>) -> PartialObjectRef {
-    match network_provider::objects(cx.settings.network_provider) {
+fn default_reference(cx: &AdmissionCx<'_>, namespace: &str) -> Result<PartialObjectRef, Denial> {
+    let Some(provider) = network_provider::of(cx, namespace) else {
+        return Err(Denial::Text("NetworkSettings has not been created for this namespace".to_owned()));
+    };
+    Ok(match network_provider::objects(provider) {
         Some(objects) => {
             PartialObjectRef { api_version: objects.api_version.to_owned(), kind: objects.default_kind.to_owned(), name: String::new() }
         }
         None => PartialObjectRef { name: named_network(cx).to_owned(), ..PartialObjectRef::default() },
-    }
+    })
 }
 
 fn named_network<'a>(cx: &AdmissionCx<'a>) -> &'a str {
@@ -64,6 +83,7 @@ mod tests {
     use serde_json::json;
 
     use crate::admission::samples::Sample;
+    use crate::features::Feature;
     use crate::settings::NetworkProvider;
 
     #[test]
@@ -81,6 +101,29 @@ mod tests {
         assert_eq!(disabled.created()["spec"]["network"], json!({"disabled": true}));
         let annotated = Sample::vm().annotation("vmoperator.vmware.com/no-default-nic", "");
         assert_eq!(annotated.created()["spec"]["network"], json!(null));
+    }
+
+    #[test]
+    fn each_namespace_may_have_a_provider_of_its_own() {
+        let sample = Sample::vm().with(Feature::PerNamespaceNetworkProvider);
+        assert_eq!(sample.denied_by_mutation(), "NetworkSettings has not been created for this namespace");
+        let given = sample.given(json!({
+            "apiVersion": "netoperator.vmware.com/v1alpha1", "kind": "NetworkSettings",
+            "metadata": {"name": "default", "namespace": "my-namespace"}, "provider": "vsphere-distributed"
+        }));
+        let network = json!({"apiVersion": "netoperator.vmware.com/v1alpha1", "kind": "Network", "name": ""});
+        assert_eq!(given.created()["spec"]["network"]["interfaces"], json!([{"name": "eth0", "network": network}]));
+    }
+
+    #[test]
+    fn an_update_completes_references_where_networks_may_change() {
+        let stored = Sample::vm().stored();
+        let bare = json!({"interfaces": [{"name": "eth0"}, {"name": "eth1", "network": {"name": "red"}}]});
+        assert_eq!(stored.clone().spec("network", bare.clone()).mutated()["spec"]["network"], bare, "the gate is off");
+        let vm = stored.with(Feature::MutableNetworks).spec("network", bare).mutated();
+        let network = |name: &str| json!({"apiVersion": "crd.nsx.vmware.com/v1alpha1", "kind": "SubnetSet", "name": name});
+        let expected = json!([{"name": "eth0", "network": network("")}, {"name": "eth1", "network": network("red")}]);
+        assert_eq!(vm["spec"]["network"]["interfaces"], expected);
     }
 
     #[test]

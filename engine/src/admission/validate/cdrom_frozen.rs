@@ -1,4 +1,4 @@
-//! VM-V-084 to VM-V-087: the CD-ROMs of a running VM stay, and so does what is in them.
+//! VM-V-084 to VM-V-087, VM-V-096: the CD-ROMs of a running VM stay, and so does what is in them.
 //!
 //! Page: admission §9. CD-ROMs are paired by name; their order is free. To connect one, or to let the console do it, is free too.
 //!
@@ -7,9 +7,11 @@
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 
 use super::FROZEN_WHILE_ON;
+use super::upgrade::is_upgraded;
 use crate::admission::cause::{self, Causes};
 use crate::admission::changes::{self, May};
 use crate::admission::request::Request;
+use crate::features::Feature;
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let Some(old) = request.old_spec() else { return };
@@ -36,6 +38,25 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
     }
     for _ in old.iter().filter(|old| new.iter().all(|new| new.name != old.name)) {
         causes.push(cause::forbidden(format!("{path}.name"), "removing CD-ROMs is not allowed when VM is powered on"));
+    }
+}
+
+/// VM-V-096: where the CD-ROMs of a running VM hang. The one rule for which the observed power state counts: it must be known.
+pub(in crate::admission) fn validate_places(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
+    let Some(old) = request.old.filter(|old| old.status.power_state.is_some() && is_upgraded(*old)) else { return };
+    if !request.cx.on(Feature::VMSharedDisks) || changes::CDROM.may(changes::power(request)) != May::Stay {
+        return;
+    }
+    for (index, cdrom) in super::cdroms(request.new.spec).iter().enumerate() {
+        let Some(old) = super::cdroms(old.spec).iter().find(|old| old.name == cdrom.name) else { continue };
+        let parts = [
+            ("controllerType", old.controller_type != cdrom.controller_type),
+            ("controllerBusNumber", old.controller_bus_number != cdrom.controller_bus_number),
+            ("unitNumber", old.unit_number != cdrom.unit_number),
+        ];
+        for (part, _) in parts.iter().filter(|(_, changed)| *changed) {
+            causes.push(cause::forbidden(format!("{}[{index}].{part}", changes::CDROM.path), FROZEN_WHILE_ON));
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! VM-V-060 to VM-V-062: a VM has a class; it may be another one where VMs can be resized.
+//! VM-V-060 to VM-V-063: a VM has a class; it may be another one where VMs can be resized. With the gate `VMImportNewNet` a privileged
+//! user may do without one.
 //!
 //! Page: admission §7. Whether the class exists is for the controller to report.
 //!
@@ -12,8 +13,13 @@ use crate::admission::request::Request;
 use crate::features::Feature;
 
 pub(in crate::admission) fn validate_create(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
-    if request.new.spec.class_name.is_empty() {
+    if !request.new.spec.class_name.is_empty() {
+        return;
+    }
+    if !request.cx.on(Feature::VMImportNewNet) {
         causes.push(cause::required(CLASS_NAME.path));
+    } else if !request.user.is_privileged() {
+        causes.push(cause::forbidden(CLASS_NAME.path, "restricted to privileged users"));
     }
 }
 
@@ -24,7 +30,7 @@ pub(in crate::admission) fn validate_update(request: &Request<'_, VirtualMachine
     }
     if !request.cx.on(Feature::VMResize) && !request.cx.on(Feature::VMResizeCPUMemory) {
         causes.push(cause::invalid(CLASS_NAME.path, new, IMMUTABLE));
-    } else if new.is_empty() {
+    } else if new.is_empty() && !(request.cx.on(Feature::VMImportNewNet) && request.user.is_privileged()) {
         causes.push(cause::required(CLASS_NAME.path));
     }
 }

@@ -1,10 +1,11 @@
-//! VM-V-156: scripts and expiring passwords of the guest customization wait for a gate.
+//! VM-V-156, VM-V-157: scripts and expiring passwords of the guest customization wait for a gate; then a script is written out or kept
+//! in a Secret, not both.
 //!
 //! Page: admission §13. Two of the paths are one level short, as upstream's.
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateLinuxPrep`, `validateInlineSysprep`.
 
-use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::virtual_machine::{BootstrapSpec, VirtualMachine};
 
 use crate::admission::cause::{self, Causes};
 use crate::admission::request::Request;
@@ -13,6 +14,7 @@ use crate::features::Feature;
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let Some(bootstrap) = &request.new.spec.bootstrap else { return };
     if request.cx.on(Feature::GuestCustomizationVCDParity) {
+        validate_scripts(bootstrap, causes);
         return;
     }
     let mut refuse = |field: &str, is_set: bool| {
@@ -29,6 +31,18 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
     if let Some(sysprep) = bootstrap.sysprep.as_ref().and_then(|sysprep| sysprep.sysprep.as_ref()) {
         refuse("sysprep.expirePasswordAfterNextLogin", sysprep.expire_password_after_next_login);
         refuse("sysprep.scriptText", sysprep.script_text.is_some());
+    }
+}
+
+/// VM-V-157.
+fn validate_scripts(bootstrap: &BootstrapSpec, causes: &mut Causes) {
+    let linux = bootstrap.linux_prep.as_ref().and_then(|linux_prep| linux_prep.script_text.as_ref());
+    let windows = bootstrap.sysprep.as_ref().and_then(|sysprep| sysprep.sysprep.as_ref()?.script_text.as_ref());
+    for (field, script) in [("linuxPrep", linux), ("sysprep.sysprep", windows)] {
+        if script.is_some_and(|script| script.from.is_some() && script.value.is_some()) {
+            let field = format!("spec.bootstrap.{field}.scriptText.value");
+            causes.push(cause::invalid(field, "value", "from and value are mutually exclusive"));
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
     let Some(old) = request.old_spec() else { return };
     match new.cmp(&old.min_hardware_version) {
         Ordering::Equal => {}
+        Ordering::Less if changes::HARDWARE_VERSION_DOWN.may(changes::power_as_asked(request)) != May::Stay => {}
         Ordering::Less => causes.push(cause::invalid(FIELD, new, "cannot downgrade hardware version")),
         Ordering::Greater if changes::HARDWARE_VERSION_UP.may(changes::power_as_asked(request)) == May::Stay => {
             causes.push(cause::invalid(FIELD, new, "cannot upgrade hardware version unless powered off"));

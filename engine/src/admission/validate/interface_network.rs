@@ -11,7 +11,8 @@ use crate::admission::network_provider::{self, group};
 use crate::admission::request::Request;
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
-    let Some(objects) = network_provider::objects(request.cx.settings.network_provider) else { return };
+    let provider = network_provider::of(&request.cx, request.namespace());
+    let Some(objects) = provider.and_then(network_provider::objects) else { return };
     for (path, interface) in super::interface_paths(request.new.spec) {
         let Some(network) = &interface.network else { continue };
         if network.kind.is_empty() || group(&network.api_version).is_empty() {

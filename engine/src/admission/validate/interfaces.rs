@@ -1,16 +1,17 @@
 //! VM-V-170 to VM-V-173: the interfaces of a VM stay in number, name, network and MAC address.
 //!
 //! Page: admission §14.3. Interfaces are paired by position; what the guest is told about them may change. A VM that was failed
-//! over may be put on other networks.
+//! over may be put on other networks. With the gate `MutableNetworks` a MAC address alone stays, with its interface's name and network.
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateImmutableNetwork`.
 
-use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::virtual_machine::{NetworkInterfaceSpec, VirtualMachine};
 
 use crate::admission::cause::{self, Causes, IMMUTABLE};
 use crate::admission::changes::{self, May};
 use crate::admission::keys::FAILED_OVER_VM;
 use crate::admission::request::Request;
+use crate::features::Feature;
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let Some(old) = request.old_spec() else { return };
@@ -18,6 +19,10 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
         return;
     }
     let (old, new) = (super::interfaces(old), super::interfaces(request.new.spec));
+    if request.cx.on(Feature::MutableNetworks) {
+        validate_mac_addresses(old, new, causes);
+        return;
+    }
     let path = changes::INTERFACES.path;
     if old.len() != new.len() {
         causes.push(cause::forbidden(path, "network interfaces cannot be added or removed"));
@@ -36,6 +41,22 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
         }
         if old.mac_addr != new.mac_addr {
             causes.push(cause::invalid(format!("{path}.macAddr"), &new.mac_addr, IMMUTABLE));
+        }
+    }
+}
+
+/// Interfaces are paired by name, network name and network kind.
+fn validate_mac_addresses(old: &[NetworkInterfaceSpec], new: &[NetworkInterfaceSpec], causes: &mut Causes) {
+    fn pair(interface: &NetworkInterfaceSpec) -> (&str, &str, &str) {
+        let network = interface.network.as_ref().map(|network| (network.name.as_str(), network.kind.as_str()));
+        let (name, kind) = network.unwrap_or_default();
+        (&interface.name, name, kind)
+    }
+    for (index, interface) in new.iter().enumerate() {
+        let before = old.iter().find(|old| pair(old) == pair(interface));
+        if before.is_some_and(|old| old.mac_addr != interface.mac_addr) {
+            let field = format!("{}[{index}].macAddr", changes::INTERFACES.path);
+            causes.push(cause::invalid(field, &interface.mac_addr, IMMUTABLE));
         }
     }
 }

@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vmtwin_model::kube::virtual_machine::{TcpSocketAction, VirtualMachine};
 
 use crate::admission::cause::{self, Causes, Shown};
-use crate::admission::network_provider::CONFIG_MAP;
-use crate::admission::request::{AdmissionCx, Request};
+use crate::admission::network_provider::{self, CONFIG_MAP};
+use crate::admission::request::Request;
 use crate::settings::NetworkProvider;
 
 const FIELD: &str = "spec.readinessProbe";
@@ -23,13 +23,14 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
         causes.push(cause::forbidden(FIELD, "only one action can be specified"));
     }
     if let Some(socket) = &probe.tcp_socket {
-        validate_socket(&request.cx, socket, causes);
+        validate_socket(request, socket, causes);
     }
 }
 
-fn validate_socket(cx: &AdmissionCx<'_>, socket: &TcpSocketAction, causes: &mut Causes) {
+fn validate_socket(request: &Request<'_, VirtualMachine>, socket: &TcpSocketAction, causes: &mut Causes) {
+    let cx = &request.cx;
     let field = format!("{FIELD}.tcpSocket");
-    if cx.settings.network_provider == NetworkProvider::Vpc {
+    if network_provider::of(cx, request.namespace()) == Some(NetworkProvider::Vpc) {
         causes.push(cause::forbidden(field, "VPC networking doesn't allow TCP readiness probe to be specified"));
         return;
     }

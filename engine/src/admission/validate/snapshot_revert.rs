@@ -8,10 +8,11 @@
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 
 use crate::admission::cause::{self, Causes};
+use crate::admission::changes::{self, CURRENT_SNAPSHOT, May};
 use crate::admission::keys::CLUSTER_ROLES;
 use crate::admission::request::Request;
 
-const FIELD: &str = "spec.currentSnapshotName";
+const FIELD: &str = CURRENT_SNAPSHOT.path;
 
 pub(in crate::admission) fn validate_create(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     if !request.new.spec.current_snapshot_name.is_empty() {
@@ -27,7 +28,7 @@ pub(in crate::admission) fn validate_update(request: &Request<'_, VirtualMachine
     let old = request.old_spec().map(|old| old.current_snapshot_name.as_str()).unwrap_or_default();
     if new.trim().is_empty() {
         causes.push(cause::invalid(FIELD, new, "currentSnapshotName cannot be empty"));
-    } else if !old.is_empty() && old != new {
+    } else if !old.is_empty() && old != new && CURRENT_SNAPSHOT.may(changes::power(request)) == May::Once {
         causes.push(cause::forbidden(FIELD, "a snapshot revert is already in progress"));
     }
     if CLUSTER_ROLES.iter().any(|label| request.new.object.label(label).is_some()) {

@@ -1,4 +1,4 @@
-//! VM-V-040, VM-V-041: the record of schema upgrades is the operator's, and what an upgrade fills in waits for it.
+//! VM-V-040 to VM-V-042: the record of schema upgrades is the operator's, and what an upgrade fills in waits for it.
 //!
 //! Page: admission §5.3. A VM is behind if its record names another build, schema or features than the running ones; one without a record
 //! was made by this operator. For the operator and the masters these rules don't hold.
@@ -6,12 +6,15 @@
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateSchemaUpgrade`.
 
 use vmtwin_model::kube::View;
-use vmtwin_model::kube::virtual_machine::VirtualMachine;
+use vmtwin_model::kube::virtual_machine::{HardwareSpec, VirtualMachine};
 
 use crate::admission::cause::{self, Causes};
 use crate::admission::changes::BIOS_UUID;
 use crate::admission::keys::{self, UPGRADED};
 use crate::admission::request::Request;
+use crate::features::Feature;
+
+const NOT_YET: &str = "modifying this VM is not allowed until it is upgraded";
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let Some(old) = request.old.filter(|_| !request.user.may_upgrade()) else { return };
@@ -22,13 +25,33 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
             causes.push(cause::forbidden(keys::annotation_path(key), text));
         }
     }
-    if !is_upgraded(old) && old.spec.bios_uuid != request.new.spec.bios_uuid {
-        causes.push(cause::forbidden(BIOS_UUID.path, "modifying this VM is not allowed until it is upgraded"));
+    if is_upgraded(old) {
+        return;
+    }
+    if old.spec.bios_uuid != request.new.spec.bios_uuid {
+        causes.push(cause::forbidden(BIOS_UUID.path, NOT_YET));
+    }
+    if request.cx.on(Feature::VMSharedDisks) {
+        validate_controllers(old.spec.hardware.as_ref(), request.new.spec.hardware.as_ref(), causes);
     }
 }
 
+/// VM-V-042.
+fn validate_controllers(old: Option<&HardwareSpec>, new: Option<&HardwareSpec>, causes: &mut Causes) {
+    let none = HardwareSpec::default();
+    let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    let lists = [
+        ("ide", old.ide_controllers != new.ide_controllers),
+        ("nvme", old.nvme_controllers != new.nvme_controllers),
+        ("sata", old.sata_controllers != new.sata_controllers),
+        ("scsi", old.scsi_controllers != new.scsi_controllers),
+    ];
+    let changed = lists.iter().filter(|(_, changed)| *changed);
+    causes.extend(changed.map(|(kind, _)| cause::forbidden(format!("spec.hardware.{kind}Controllers"), NOT_YET)));
+}
+
 /// Whether a VM's record, if it has one, names the running operator.
-pub(super) fn is_upgraded(vm: View<'_, VirtualMachine>) -> bool {
+pub(in crate::admission) fn is_upgraded(vm: View<'_, VirtualMachine>) -> bool {
     UPGRADED.iter().all(|(key, running)| vm.object.annotation(key).is_none_or(|version| version == *running))
 }
 

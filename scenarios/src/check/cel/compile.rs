@@ -1,15 +1,16 @@
 //! From an expression's text to a syntax tree that can be evaluated.
 //!
 //! The parser is `cel`'s. The tree is then walked once: names and functions that don't exist are refused, so that a slip
-//! shows when the file is read and not as a check that never holds; `objects(…)` becomes a variable; and each comprehension
-//! asks for its items through one function, which sorts and counts them.
+//! shows when the file is read and not as a check that never holds; `objects(…)` becomes a variable; each comprehension
+//! asks for its items through one function, which sorts and counts them; and whatever makes values larger is counted.
 
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::{Context, Env, ExecutionError, IdedExpr};
 
-use super::{Expression, Query, WALK, bounds};
+use super::room::{BUILT, LOOKED_FOR, PIECES, REPLACED, USED, WALK};
+use super::{Expression, Query, bounds};
 
 /// What the qualified names of functions and types begin with.
 const NAMESPACES: [&str; 6] = ["google", "ip", "kubernetes", "net", "optional", "strings"];
@@ -47,6 +48,9 @@ impl Compiler {
             Expr::Select(select) => self.walk(&mut select.operand),
             Expr::Call(call) if call.target.is_none() && call.func_name == "objects" => {
                 node.expr = self.query(call)?;
+                if matches!(node.expr, Expr::Call(_)) {
+                    wrap(node, BUILT);
+                }
                 Ok(())
             }
             Expr::Call(call) => {
@@ -57,14 +61,21 @@ impl Compiler {
                     }
                     _ => {}
                 }
-                self.walk_all(&mut call.args)
+                self.walk_all(&mut call.args)?;
+                count_call(node);
+                Ok(())
             }
-            Expr::List(list) => self.walk_all(&mut list.elements),
+            Expr::List(list) => {
+                self.walk_all(&mut list.elements)?;
+                list.elements.iter_mut().for_each(count_copy);
+                Ok(())
+            }
             Expr::Map(map) => {
                 for entry in &mut map.entries {
                     if let EntryExpr::MapEntry(entry) = &mut entry.expr {
                         self.walk(&mut entry.key)?;
                         self.walk(&mut entry.value)?;
+                        count_copy(&mut entry.value);
                     }
                 }
                 Ok(())
@@ -149,6 +160,45 @@ impl Compiler {
         let asked = IdedExpr { id: 0, expr: expr.clone() };
         !matches!(cel::Value::resolve_val(&asked, &self.names), Err(ExecutionError::UndeclaredReference(_)))
     }
+}
+
+/// Counts what a call looks through and what it makes, and puts functions that keep to the room in the place of those that don't.
+fn count_call(node: &mut IdedExpr) {
+    let Expr::Call(called) = &mut node.expr else { return };
+    let is_word = called.func_name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_word || [operators::EQUALS, operators::NOT_EQUALS, operators::IN].contains(&called.func_name.as_str()) {
+        let target = called.target.as_deref_mut().filter(|target| !is_qualified(&target.expr));
+        target.into_iter().chain(&mut called.args).filter(|arg| !matches!(arg.expr, Expr::Literal(_))).for_each(|arg| wrap(arg, USED));
+    }
+    match (called.func_name.as_str(), &mut called.target, called.args.first_mut()) {
+        ("split", Some(target), _) => wrap(target, PIECES),
+        ("indexOf" | "lastIndexOf", _, Some(looked_for)) => wrap(looked_for, LOOKED_FOR),
+        _ => {}
+    }
+    if let Some((_, ours)) = REPLACED.iter().find(|(name, _)| *name == called.func_name) {
+        let target = called.target.take().map(|target| *target);
+        let args = target.into_iter().chain(std::mem::take(&mut called.args)).collect();
+        node.expr = call(node.id, ours, args).expr;
+        return;
+    }
+    // What `map` and `filter` append to is counted item by item; the shape of the sum lets `cel` append in place.
+    let appends = called.args.first().is_some_and(|first| matches!(&first.expr, Expr::Ident(name) if name == "@result"));
+    if is_word || (called.func_name == operators::ADD && !appends) {
+        wrap(node, BUILT);
+    }
+}
+
+/// Counts what is copied into a list or a mapping.
+fn count_copy(node: &mut IdedExpr) {
+    let counted = matches!(&node.expr, Expr::Literal(_)) || matches!(&node.expr, Expr::Call(call) if call.func_name == BUILT);
+    if !counted {
+        wrap(node, BUILT);
+    }
+}
+
+fn wrap(node: &mut IdedExpr, function: &str) {
+    let inner = std::mem::take(node);
+    *node = call(inner.id, function, vec![inner]);
 }
 
 fn call(id: u64, function: &str, args: Vec<IdedExpr>) -> IdedExpr {

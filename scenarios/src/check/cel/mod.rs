@@ -5,37 +5,31 @@
 //! leaves an order open (the keys of a mapping), they are walked sorted.
 //!
 //! Evaluation is bounded: texts by their length and their nesting, comprehensions by the number of items that
-//! they walk. What an expression builds in memory by multiplying its own values within these bounds is not counted.
+//! they walk, values by the memory that they take (`room.rs`).
 
 mod bounds;
 mod collections;
 mod compile;
 mod network;
 mod numbers;
+mod room;
 mod text;
 mod time;
 mod value;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use cel::common::types::{CelList, CelMap, CelMapKey};
-use cel::common::value::{CowVal, Val};
-use cel::functions::FunctionContext;
+use cel::common::types::CelList;
+use cel::common::value::Val;
 use cel::{Context, Env, ExecutionError, IdedExpr};
 use serde_json::Value;
 
 use super::Lookup;
+use room::Room;
 
 /// How many bytes an expression may have.
 const SOURCE: usize = 10 * 1024;
-
-/// How many items the comprehensions of one evaluation may walk.
-const STEPS: u64 = 1_000_000;
-
-/// The function that comprehensions ask for the items to walk. CEL's syntax has no such name, so no expression calls it.
-const WALK: &str = "@walk";
 
 /// An expression, ready to be evaluated.
 #[derive(Clone, Debug)]
@@ -111,33 +105,27 @@ impl Expression {
     }
 }
 
-/// A function as the context takes it, which isn't named in `cel`'s interface.
-type Function = Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Result<CowVal<'c, 'v>, ExecutionError> + Send + Sync>;
-
 /// An object, with all that expressions over it may ask for.
 pub(super) struct Evaluation<'v> {
     context: Context<'v, 'v>,
-    walked: Arc<AtomicU64>,
-    limit: u64,
+    room: Arc<Room>,
 }
 
 impl<'v> Evaluation<'v> {
     pub(super) fn new(object: &'v Value, gathered: &'v Gathered) -> Self {
-        Self::limited(object, gathered, STEPS)
+        Self::limited(object, gathered, Room::of(room::STEPS, room::BYTES))
     }
 
-    fn limited(object: &'v Value, gathered: &'v Gathered, limit: u64) -> Self {
+    fn limited(object: &'v Value, gathered: &'v Gathered, room: Room) -> Self {
         let mut context = Context::with_env(ENVIRONMENT.clone());
-        let walked = Arc::new(AtomicU64::new(0));
-        let counter = walked.clone();
-        let function: Function = Box::new(move |call| walk(call, &counter, limit));
-        context.add_function::<Function, _>(WALK, function).expect("the library has no function of this name");
+        let room = Arc::new(room);
+        room::provide(&mut context, &room);
         context.add_variable_as_val("object", value::to_cel(object));
         for (variable, objects) in &gathered.0 {
             let objects: Vec<Box<dyn Val + 'v>> = objects.iter().map(value::to_cel).collect();
             context.add_variable_as_val(variable.clone(), Box::new(CelList::from(objects)));
         }
-        Self { context, walked, limit }
+        Self { context, room }
     }
 
     /// The expression's value where `self` is the value at `place`.
@@ -145,7 +133,7 @@ impl<'v> Evaluation<'v> {
     /// # Errors
     /// Why it has none, in words.
     pub(super) fn value_of(&self, expression: &Expression, place: Option<&'v Value>) -> Result<Value, String> {
-        self.walked.store(0, Ordering::Relaxed);
+        self.room.clear();
         let mut scope = self.context.new_inner_scope();
         if expression.uses_self
             && let Some(place) = place
@@ -153,26 +141,11 @@ impl<'v> Evaluation<'v> {
             scope.add_variable_as_val("self", value::to_cel(place));
         }
         let result = cel::Value::resolve_val(&expression.program, &scope);
-        // A comprehension that gave up isn't an element's error, which `exists` and `||` pass over.
-        if self.walked.load(Ordering::Relaxed) > self.limit {
-            return Err(format!("the expression walks more than {} items", self.limit));
+        if let Some(complaint) = self.room.overdrawn() {
+            return Err(complaint);
         }
         value::to_json(result.map_err(|error| describe(&error))?.as_ref())
     }
-}
-
-/// The items that a comprehension walks: of a mapping its keys, sorted, since `cel` has them in no order.
-fn walk<'c, 'v>(call: &mut FunctionContext<'c, 'v>, walked: &AtomicU64, limit: u64) -> Result<CowVal<'c, 'v>, ExecutionError> {
-    let items = call.args.pop().ok_or_else(|| ExecutionError::invalid_argument_count(1, 0))?;
-    let count = items.as_sizer().and_then(|sizer| u64::try_from(*sizer.size().inner()).ok()).unwrap_or(0);
-    if walked.fetch_add(count + 1, Ordering::Relaxed) + count + 1 > limit {
-        return Err(ExecutionError::function_error("walk", "too many items"));
-    }
-    let Some(map) = items.downcast_ref::<CelMap<'v>>() else { return Ok(items) };
-    let mut keys: Vec<CelMapKey<'v>> = map.keys().cloned().collect();
-    keys.sort();
-    let keys: Vec<Box<dyn Val + 'v>> = keys.iter().map(|key| key.inner().clone_as_boxed()).collect();
-    Ok(CowVal::owned(CelList::from(keys)))
 }
 
 /// The error in words that are the same on every run: `cel`'s own print mappings in no order.

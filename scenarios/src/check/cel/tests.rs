@@ -198,13 +198,86 @@ fn an_expression_is_bounded_in_its_nesting() {
 fn an_evaluation_is_bounded_in_its_steps() {
     let many = json!({"items": (0..20).collect::<Vec<_>>()});
     let nothing = Gathered(BTreeMap::new());
-    let evaluation = Evaluation::limited(&many, &nothing, 1000);
+    let evaluation = Evaluation::limited(&many, &nothing, Room::of(1000, room::BYTES));
     let value_of = |source: &str| evaluation.value_of(&Expression::compile(source).expect("an expression"), None);
     let all = "object.items.all(a, object.items.all(b, object.items.all(c, a + b + c >= 0)))";
     for source in [format!("({all})"), format!("({all} || true)"), format!("(object.items.exists(x, {all}))")] {
         assert_eq!(value_of(&source), Err("the expression walks more than 1000 items".to_owned()), "{source}");
     }
     assert_eq!(value_of("(object.items.all(a, object.items.all(b, a + b >= 0)))"), Ok(json!(true)), "each evaluation starts anew");
+}
+
+#[test]
+fn an_evaluation_is_bounded_in_what_it_builds() {
+    let text = "x".repeat(1000);
+    let object = json!({"text": text, "items": (0..1000).collect::<Vec<_>>(), "part": {"text": text}});
+    let nothing = Gathered(BTreeMap::new());
+    let evaluation = Evaluation::limited(&object, &nothing, Room::of(room::STEPS, 1 << 20));
+    let value_of = |source: &str| evaluation.value_of(&Expression::compile(source).expect(source), None);
+    let doubled = |doubling: &str| {
+        (0..12).fold("object.text".to_owned(), |inner, level| {
+            format!("[{inner}].map(x{level}, {})[0]", doubling.replace('$', &format!("x{level}")))
+        })
+    };
+    for source in [
+        "object.text.replace('x', object.text).replace('x', object.text)".to_owned(),
+        "object.text.replace('', object.text, 1001).replace('', object.text)".to_owned(),
+        "object.items.map(x, object.text).join(object.text)".to_owned(),
+        "(object.text + object.text + object.text).replace('x', '0123456789').split('')".to_owned(),
+        "(object.text + object.text + object.text).replace('x', '0123456789').findAll('')".to_owned(),
+        "object.items.map(x, object.items)".to_owned(),
+        "object.items.map(x, [x, object.text])".to_owned(),
+        "object.items.map(x, {'a': object.text})".to_owned(),
+        "object.items.map(x, object)".to_owned(),
+        "object.items.filter(x, true).map(x, object.items + object.items)".to_owned(),
+        doubled("$ + $ + $"),
+        doubled("[$, $, $]"),
+        doubled("{'a': $, 'b': $, 'c': $}"),
+        doubled("'%s%s%s'.format([$, $, $])"),
+    ] {
+        for source in [format!("({source} == 0)"), format!("({source} == 0 || true)")] {
+            assert_eq!(value_of(&source), Err("the expression builds more than 1 MiB".to_owned()), "{source}");
+        }
+    }
+    assert_eq!(
+        value_of("(object.items.map(x, x == 0 ? object.text : 'y').size())"),
+        Ok(json!(1000)),
+        "what fits is fine, and each evaluation starts anew"
+    );
+    assert_eq!(value_of("(object.items.map(x, x == 0 ? object.text : 'y').size())"), Ok(json!(1000)));
+}
+
+#[test]
+fn work_on_large_values_is_counted() {
+    let object = json!({"text": "x".repeat(1000), "items": (0..1000).collect::<Vec<_>>()});
+    let nothing = Gathered(BTreeMap::new());
+    let evaluation = Evaluation::limited(&object, &nothing, Room::of(20_000, room::BYTES));
+    let value_of = |source: &str| evaluation.value_of(&Expression::compile(source).expect(source), None);
+    for source in [
+        "(object.items.all(x, object.items.all(y, y in object.items)))",
+        "(object.items.all(x, object.items == object.items))",
+        "(object.items.all(x, object.items.indexOf(x) == x))",
+        "(object.items.all(x, 'x'.matches('(?i)[' + string(x) + 'a-z]+')))",
+        "(object.items.exists(x, 'x'.matches('(' + string(x))))",
+        "(object.text.replace('x', object.text).replace('x', 'xxxxxxxxxxxxxxxxxxxxxxxxx').indexOf('y') == 0)",
+    ] {
+        assert_eq!(value_of(source), Err("the expression walks more than 20000 items".to_owned()), "{source}");
+    }
+    let fresh = Evaluation::limited(&object, &nothing, Room::of(20_000, room::BYTES));
+    let once = Expression::compile("(object.items.all(x, !string(x).matches('(?i)[a-z]{1,20}')))").expect("an expression");
+    assert_eq!(fresh.value_of(&once, None), Ok(json!(true)), "a pattern is compiled once");
+    let long = value_of("(object.text.indexOf(object.text + object.text) == -1)").expect_err("a long text");
+    assert_eq!(long, "`indexOf`: the text to look for has 2000 bytes; 1024 are the most");
+}
+
+#[test]
+fn patterns_have_a_largest_size() {
+    fails("('a'.matches('((((((a{1,50}){1,50}){1,50}){1,50}){1,50}){1,50})'))", "size limit");
+    fails("('a'.find('((((((a{1,50}){1,50}){1,50}){1,50}){1,50}){1,50})'))", "size limit");
+    gives("('10.0.0.1'.matches('^[0-9]{1,3}([.][0-9]{1,3}){3}$') && matches('a', 'a'))", json!(true));
+    fails("('a'.matches('('))", "not a valid regex");
+    fails("(1.replace('a', 'b'))", "expected a value of type string");
+    gives("('aaa'.replace('a', 'b', 2) + 'aaa'.replace('a', 'b', -1) + ['a', 'b'].join())", json!("bbabbbab"));
 }
 
 #[test]

@@ -5,43 +5,11 @@ use std::collections::BTreeMap;
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelOptional, CelString, CelType, CelUInt};
 use cel::common::value::Val;
 use serde_json::{Map, Number, Value};
+pub(super) use vmtwin_apiserver::expression::to_cel;
 
 use super::network::{Cidr, Ip};
 use super::numbers::CelQuantity;
 use super::time::{Duration, Instant};
-
-/// What `cel` wants the entries of a mapping as.
-#[expect(clippy::disallowed_types, reason = "the interface of `cel`; nothing walks it in its order: see `walk` and `to_json`")]
-type Entries<'v> = std::collections::HashMap<CelMapKey<'v>, Box<dyn Val + 'v>>;
-
-/// The value in CEL; texts are borrowed.
-pub(super) fn to_cel<'v>(value: &'v Value) -> Box<dyn Val + 'v> {
-    match value {
-        Value::Null => Box::new(CelNull),
-        Value::Bool(value) => Box::new(CelBool::from(*value)),
-        Value::Number(number) => number_to_cel(number),
-        Value::String(text) => Box::new(CelString::from(text.as_str())),
-        Value::Array(items) => {
-            let items: Vec<Box<dyn Val + 'v>> = items.iter().map(to_cel).collect();
-            Box::new(CelList::from(items))
-        }
-        Value::Object(map) => {
-            let entries: Entries<'v> =
-                map.iter().map(|(key, value)| (CelMapKey::String(CelString::from(key.as_str())), to_cel(value))).collect();
-            Box::new(CelMap::from(entries))
-        }
-    }
-}
-
-fn number_to_cel<'v>(number: &Number) -> Box<dyn Val + 'v> {
-    if let Some(value) = number.as_i64() {
-        Box::new(CelInt::from(value))
-    } else if let Some(value) = number.as_u64() {
-        Box::new(CelUInt::from(value))
-    } else {
-        Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN)))
-    }
-}
 
 /// The value in JSON, the keys of mappings sorted.
 ///

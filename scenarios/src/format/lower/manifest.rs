@@ -15,8 +15,18 @@ use crate::format::shape::{Rules, Shape, shorten};
 use crate::yaml::{Data, Node, Path};
 
 /// The infrastructure's kinds that can be asserted on.
-pub(in crate::format) const VSPHERE_KINDS: &[&str] =
-    &["ClusterComputeResource", "Datastore", "Folder", "HostSystem", "KeyProvider", "Network", "ResourcePool", "Task", "VirtualMachine"];
+pub(in crate::format) const VSPHERE_KINDS: &[&str] = &[
+    "ClusterComputeResource",
+    "Datastore",
+    "Folder",
+    "HostSystem",
+    "KeyProvider",
+    "Network",
+    "ResourcePool",
+    "ServiceInstance",
+    "Task",
+    "VirtualMachine",
+];
 
 /// Namespaces that every Supervisor has.
 pub(in crate::format) const SYSTEM_NAMESPACES: &[&str] =

@@ -1,0 +1,159 @@
+//! A reconcile case as a scenario. Source: the README of the cases, section 3.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use vmtwin_engine::features::{GATES, Origin};
+use vmtwin_scenarios::format::{self, Files, Scenario};
+use vmtwin_scenarios::log::Keep;
+use vmtwin_scenarios::runner::{Options, Ran, RunResult, run as play};
+
+use super::checks;
+use super::world::{World, name_pools_exactly};
+use super::{Case, Outcome};
+
+/// The annotation by which a privileged user passes validation.
+const SKIP: &str = "vmoperator.vmware.com.protected/skip-validation";
+
+pub(super) fn run(case: &Case, on: &[&str]) -> Outcome {
+    for (key, why) in
+        [("controllers", "only some controllers run"), ("surroundings", "what stands around the operator isn't a scenario's to say")]
+    {
+        if !case.body[key].is_null() {
+            return Outcome::LeftOut(format!("`{key}`: {why}"));
+        }
+    }
+    let ran = match attempt(case, on, Users::AsTheCaseSays) {
+        Ok(ran) if is_denied(&ran) => attempt(case, on, Users::PastTheWebhooks),
+        other => other,
+    };
+    match ran {
+        Err(outcome) => outcome,
+        Ok(mut ran) => match failed_step(&ran) {
+            Some(failure) => Outcome::Failed(vec![failure]),
+            None => {
+                name_pools_exactly(&mut ran.final_objects);
+                judge(case, &ran)
+            }
+        },
+    }
+}
+
+/// Upstream's tests call the reconciler past its webhooks: what admission refuses is sent again past validation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Users {
+    AsTheCaseSays,
+    PastTheWebhooks,
+}
+
+fn attempt(case: &Case, on: &[&str], users: Users) -> Result<Ran, Outcome> {
+    let scenario = scenario(&case.body, on, users)?;
+    let ran = play(&scenario, &Options { keep: Keep::All, ..Options::default() }, &|| false);
+    if ran.report.result == RunResult::Invalid { Err(Outcome::NotRunnable(failed_step(&ran).unwrap_or_default())) } else { Ok(ran) }
+}
+
+fn failed_step(ran: &Ran) -> Option<String> {
+    let step = ran.report.steps.iter().find(|step| step.result == vmtwin_scenarios::runner::StepResult::Failed)?;
+    Some(format!("{} fails: {}", step.name, step.message.clone().unwrap_or_default()))
+}
+
+fn is_denied(ran: &Ran) -> bool {
+    failed_step(ran).is_some_and(|failure| failure.contains("denied") || failure.contains("refused"))
+}
+
+fn judge(case: &Case, ran: &Ran) -> Outcome {
+    let world = World::new(&case.body, ran);
+    let mut wrong = Vec::new();
+    for check in case.body["then"].as_array().into_iter().flatten() {
+        match checks::judge(&world, check) {
+            Ok(()) => {}
+            Err(checks::Failed::No(why)) => wrong.push(why),
+            Err(checks::Failed::Unknown(why)) => return Outcome::NotRunnable(why),
+        }
+    }
+    if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed(wrong) }
+}
+
+fn scenario(case: &Value, on: &[&str], users: Users) -> Result<Scenario, Outcome> {
+    let text = document(case, on, users).to_string();
+    let loaded = format::load_bytes(Path::new("case.yaml"), text.as_bytes(), &Nowhere);
+    if !loaded.is_valid() {
+        let told = loaded.diagnostics.iter().map(|diagnostic| diagnostic.render(false)).next().unwrap_or_default();
+        return Err(Outcome::NotRunnable(told.lines().next().unwrap_or_default().to_owned()));
+    }
+    loaded.scenarios.into_iter().next().ok_or_else(|| Outcome::NotRunnable("no scenario".to_owned()))
+}
+
+fn document(case: &Value, on: &[&str], users: Users) -> Value {
+    let mut operator = case["operator"].as_object().cloned().unwrap_or_default();
+    operator.insert("features".to_owned(), features(case, on).into());
+    let mut vsphere = case["vsphere"].as_object().cloned().unwrap_or_default();
+    vsphere.entry("timings").or_insert_with(|| json!({"*": "1s"}));
+    let mut steps: Vec<Value> = case["steps"].as_array().into_iter().flatten().map(|step| self::step(step, users)).collect();
+    if case["steps"].as_array().and_then(|steps| steps.last()).is_none_or(|step| step.get("advance").is_none()) {
+        steps.push(json!({"settle": {}}));
+    }
+    let mut spec = json!({"operator": operator, "vsphere": vsphere, "steps": steps});
+    for (from, to) in [("given", "state"), ("start", "start")] {
+        if !case[from].is_null() {
+            spec[to] = case[from].clone();
+        }
+    }
+    json!({"apiVersion": "vmtwin.dev/v1alpha1", "kind": "Scenario", "metadata": {"name": "case"}, "spec": spec})
+}
+
+/// The gates that are on, and `false` for every other of upstream's that is on by default.
+fn features(case: &Value, on: &[&str]) -> Map<String, Value> {
+    let mut named: Vec<&str> = case["features"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    named.extend(on);
+    let mut features = Map::new();
+    for gate in GATES.iter().filter(|gate| gate.origin != Origin::Vmtwin && gate.default) {
+        features.insert(gate.name.to_owned(), false.into());
+    }
+    for name in &named {
+        features.insert((*name).to_owned(), true.into());
+    }
+    if named.contains(&"VMAffinityDuringExecution") {
+        // Upstream has one gate for both.
+        features.insert("HostAffinity".to_owned(), true.into());
+    }
+    features
+}
+
+fn step(step: &Value, users: Users) -> Value {
+    let mut out = Map::new();
+    for (key, value) in step.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "advance" => out.insert("sleep".to_owned(), value.clone()),
+            "as" if value == "privileged" => out.insert("as".to_owned(), "administrator".into()),
+            _ => out.insert(key.clone(), value.clone()),
+        };
+    }
+    if users == Users::PastTheWebhooks {
+        for verb in ["apply", "patch"] {
+            if let Some(manifest) = out.get_mut(verb) {
+                manifest["metadata"]["annotations"][SKIP] = "true".into();
+                out.insert("as".to_owned(), "administrator".into());
+                break;
+            }
+        }
+    }
+    out.into()
+}
+
+/// No other file.
+struct Nowhere;
+
+impl Files for Nowhere {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
+    }
+
+    fn is_inside(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+}
