@@ -86,8 +86,8 @@ fn library(criterion: &mut Criterion) {
     group.bench_function("vmtwin run scenarios/library", |bencher| {
         bencher.iter(|| {
             let ended = Command::new(&program)
-                .arg("run")
-                .arg(root().join("scenarios/library"))
+                .args(["run", "scenarios/library"])
+                .current_dir(root())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
