@@ -120,7 +120,7 @@ fn gates_are_switched_and_those_that_do_not_exist_are_refused() {
     let output = call(&folder, &[&arguments[..], &["--features", "VMGroups=false"]].concat(), b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("the VM Groups feature is not enabled"), "{}", text(&output.stdout));
-    for gates in ["VMGroup=false", "VMGroups", "VMGroups=maybe", "FastDeploy=true"] {
+    for gates in ["VMGroup=false", "VMGroups", "VMGroups=maybe", "VMResize=true"] {
         let output = call(&folder, &[&arguments[..], &["--features", gates]].concat(), b"");
         assert_eq!(output.status.code(), Some(2), "{gates}: {}", text(&output.stderr));
     }

@@ -62,12 +62,12 @@ gates! {
     AllDisksArePVCs: false, Upstream, false, "Disks of images become claims.";
     BringYourOwnEncryptionKey: true, Documented, false, "`spec.crypto` names an EncryptionClass; a VM can be encrypted and rekeyed.";
     ExtensionCompatConstraint: false, Upstream, false, "The create spec carries the extension's compatibility constraint.";
-    FastDeploy: false, Upstream, false, "VMs are made from cached disks instead of by a deploy.";
+    FastDeploy: false, Upstream, true, "VMs are made from cached disks instead of by a deploy.";
     GuestCustomizationVCDParity: false, Upstream, false, "LinuxPrep and Sysprep take a script and an expiring password.";
     HostAffinity: false, Vmtwin, true, "`vmAffinity` may have host scope, as upstream lets it with VMAffinityDuringExecution.";
     ImmutableClasses: false, Upstream, false, "A VM names an immutable instance of its class.";
     InstanceStorage: true, Upstream, false, "A class may carry volumes that live on the VM's host.";
-    MutableNetworks: false, Upstream, false, "Interfaces may change after the deployment.";
+    MutableNetworks: false, Upstream, true, "Interfaces may change after the deployment.";
     PerNamespaceNetworkProvider: false, Upstream, false, "Each namespace has its own network provider.";
     PodVMOnStretchedSupervisor: true, Upstream, true, "A storage class is a namespace's by its StoragePolicyQuota, not by its ResourceQuota.";
     ReportClassUpdated: false, Vmtwin, true, "A class that was updated is reported (`ClassUpdated`) without the same-class annotation too, as upstream does.";

@@ -13,6 +13,7 @@ pub mod cache;
 mod draft;
 pub mod features;
 mod group;
+pub mod guest_network;
 mod limits;
 mod pass;
 mod queue;
@@ -44,7 +45,7 @@ pub use pass::PassId;
 use pass::{Argument, Around, Asked, Cx, Pass, Pending, Stop, Until};
 pub use queue::{Controller, Idle, Key, Retries};
 use queue::{Queue, Wake};
-pub use settings::{NetworkProvider, Settings};
+pub use settings::{FastDeployMode, NetworkProvider, Settings};
 use storage_quota::{Granted, Objects, RequestedCapacity};
 pub use verdict::{Verdict, Wait};
 use waits::Waits;
@@ -172,6 +173,16 @@ pub struct Engine {
     incarnation: u32,
     counter: u64,
     work: Work,
+}
+
+/// How a pass ends whose last write was refused: the pass's own error stays the outermost, a success becomes the write's error. Source:
+/// vm-lifecycle §2.2-3.
+fn unwritten(verdict: Verdict, error: &ApiError) -> Verdict {
+    match verdict {
+        Verdict::Failed(_) => verdict,
+        Verdict::Terminal(own) => Verdict::failed(format!("{own}\n{}", error.message)),
+        Verdict::Done | Verdict::Progress(_) | Verdict::Again { .. } | Verdict::Parked => Verdict::failed(error.message.clone()),
+    }
 }
 
 /// How the last passes of a key ended.
@@ -304,7 +315,9 @@ impl Engine {
         let WatchEvent { key, after, .. } = event;
         let before = self.cache.apply(&key, after.clone());
         let (old, new) = (before.as_deref(), after.as_deref());
-        self.cache.refer(&key, &old.map(wakes::references).unwrap_or_default(), &new.map(wakes::references).unwrap_or_default());
+        let references = |object: Option<&Object>| object.map(|object| wakes::references(object, &self.settings)).unwrap_or_default();
+        let (named, names) = (references(old), references(new));
+        self.cache.refer(&key, &named, &names);
         self.note_unique_id(&key, old, new);
         for (woken, delay) in wakes::woken(&self.cache, &key, old, new) {
             let verb = match (old.is_some(), new.is_some()) {
@@ -393,7 +406,7 @@ impl Engine {
         match key.controller {
             Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
             Controller::VmCreate => vm::CREATING,
-            Controller::Group => 0,
+            Controller::Group | Controller::Probe => 0,
         }
     }
 
@@ -447,7 +460,7 @@ impl Engine {
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
                     Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
-                    Err(error) => (Verdict::failed(error.message), false),
+                    Err(error) => (unwritten(verdict, &error), false),
                 };
                 self.conclude(now, cause, pass, verdict, changed, out);
             }
@@ -477,6 +490,7 @@ impl Engine {
             Controller::Vm => vm::run(&mut cx),
             Controller::VmCreate => vm::run_create(&mut cx),
             Controller::Group => group::run(&mut cx),
+            Controller::Probe => vm::run_probe(&mut cx),
         };
         let (asked, notices, spawned) = cx.into_effects();
         let because = Because::Pass(id);
@@ -581,7 +595,7 @@ impl Engine {
             self.creates.remove(&key.object);
             self.look_at_created(now, cause, &key, &verdict);
         }
-        if verdict != Verdict::Parked && key.controller != Controller::Group {
+        if verdict != Verdict::Parked && matches!(key.controller, Controller::Vm | Controller::VmCreate) {
             self.give_slot(now, cause);
         }
         if let Some(wake) = self.again.remove(&key) {

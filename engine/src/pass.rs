@@ -92,8 +92,12 @@ pub(crate) struct Pass {
 /// What a controller was started with besides its key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
+    /// What comes before.
+    pub before: Vec<Operation>,
     /// The call that makes the VM.
     pub deploy: Operation,
+    /// What takes everything back if it fails.
+    pub cleanup: Option<Operation>,
     /// The zone that it goes to.
     pub zone: Arc<str>,
 }
@@ -238,6 +242,21 @@ impl<'a> Cx<'a> {
             .lists
             .entry(key)
             .or_insert_with(|| cache.list(K::KIND, (!namespace.is_empty()).then_some(namespace)).cloned().collect());
+        list.iter().cloned().filter_map(Known::new).collect()
+    }
+
+    /// The objects of kind `K` that name this one, in the order of their names, as they were when this pass first asked.
+    pub fn naming<K: Resource>(&mut self, target: &ObjectKey) -> Vec<Known<K>> {
+        // No namespace is called like an object.
+        let key = (K::KIND, Arc::<str>::from(target.to_string()));
+        let cache = self.cache;
+        let list = self.pass.seen.lists.entry(key).or_insert_with(|| {
+            cache
+                .referrers(target)
+                .filter(|referrer| referrer.kind == K::KIND)
+                .filter_map(|referrer| cache.get(referrer).cloned())
+                .collect()
+        });
         list.iter().cloned().filter_map(Known::new).collect()
     }
 

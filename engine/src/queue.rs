@@ -32,6 +32,8 @@ pub enum Controller {
     VmCreate,
     /// VirtualMachineGroup.
     Group,
+    /// A VM's readiness by TCP.
+    Probe,
 }
 
 impl Controller {
@@ -42,6 +44,7 @@ impl Controller {
             Self::Vm => "vm",
             Self::VmCreate => "vm/create",
             Self::Group => "group",
+            Self::Probe => "vm/probe",
         }
     }
 }

@@ -34,6 +34,18 @@ pub struct Settings {
     pub max_create_vms_on_provider: u32,
     /// If not 0, how many creates may run at once, whatever the workers.
     pub max_deploy_threads_on_provider: u32,
+    /// How VMs are made fast where that gate is on.
+    pub fast_deploy_mode: FastDeployMode,
+}
+
+/// What becomes of an image's cached disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FastDeployMode {
+    /// They are copied.
+    Direct,
+    /// The VM's disks are children of them.
+    #[default]
+    Linked,
 }
 
 /// The Supervisor's network provider.
@@ -65,6 +77,7 @@ impl Default for Settings {
             max_concurrent_reconciles: 20,
             max_create_vms_on_provider: 80,
             max_deploy_threads_on_provider: 0,
+            fast_deploy_mode: FastDeployMode::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::datastore::Policy;
 use crate::host::Gate;
 use crate::image::{Behaviour, Image};
 use crate::latency::Durations;
+use crate::library::Library;
 use crate::neighbours::Ports;
 use crate::shards::Shards;
 use crate::task::Tasks;
@@ -185,6 +186,7 @@ impl World {
             missed_left: Vec::new(),
             told: Vec::new(),
             ports: Ports::default(),
+            library: Library::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Answer, Failure, Fault, FaultName, Operation, Reply};
 
 use crate::agenda::Entry;
-use crate::guest::Soft;
+use crate::guest::{Phase, Soft};
 use crate::{What, World, faults, refusals};
 
 /// How long a caller waits for an answer that doesn't come.
@@ -181,6 +181,13 @@ impl World {
             }
             Operation::PlaceVm { cluster, config_spec } => self.place_one(cluster, config_spec),
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
+            Operation::ConnectTcp { vm, host, .. } => self.connect_tcp(vm, host),
+            Operation::RetrieveDatastore { datastore } => self.describe_datastore(datastore),
+            Operation::MakeDirectory { name } => self.make_folder(name),
+            Operation::SyncLibraryItem { item } => match self.images.iter().any(|image| image.item.id == *item) {
+                true => Ok(Reply::Done),
+                false => Err(refusals::not_found("LibraryItem", item)),
+            },
             Operation::ShutdownGuest { vm } => self.tell_guest(vm, Soft::Shutdown),
             Operation::StandbyGuest { vm } => self.tell_guest(vm, Soft::Standby),
             Operation::RebootGuest { vm } => self.tell_guest(vm, Soft::Reboot),
@@ -193,6 +200,19 @@ impl World {
         let cluster = cluster.ok_or_else(|| refusals::not_found(ClusterId::TYPE, id.as_str()))?;
         let clocks = cluster.hosts.iter().filter_map(|host| self.hosts.get(*host)).map(|host| host.clock);
         clocks.min().ok_or_else(|| refusals::invalid_state("The cluster has no host."))
+    }
+
+    /// A guest that runs listens on every port of its addresses.
+    fn connect_tcp(&self, id: &VmId, host: &str) -> Result<Reply, Fault> {
+        let row = self.find_vm(id).ok().and_then(|vm| self.vms.get(vm));
+        let row = row.ok_or_else(|| refusals::not_found(VmId::TYPE, id.as_str()))?;
+        let guest = row.seen.guest.as_ref();
+        let is_its = guest.is_some_and(|guest| {
+            let addresses = guest.net.iter().flat_map(|nic| &nic.ip_config.ip_address).map(|address| &*address.ip_address);
+            guest.ip_address.as_deref().into_iter().chain(addresses).any(|address| address == host)
+        });
+        let listens = row.power() == PowerState::PoweredOn && matches!(row.guest.phase, Phase::Up | Phase::Ending(_));
+        if is_its && listens { Ok(Reply::Done) } else { Err(refusals::unreachable_host(host)) }
     }
 
     fn tell_guest(&mut self, id: &VmId, what: Soft) -> Result<Reply, Fault> {
@@ -217,6 +237,13 @@ impl World {
 
 /// Whether vCenter does it in a task.
 fn is_task(operation: &Operation) -> bool {
-    let soft = matches!(operation, Operation::ShutdownGuest { .. } | Operation::StandbyGuest { .. } | Operation::RebootGuest { .. });
-    operation.mutates() && !soft
+    let at_once = matches!(
+        operation,
+        Operation::ShutdownGuest { .. }
+            | Operation::StandbyGuest { .. }
+            | Operation::RebootGuest { .. }
+            | Operation::SyncLibraryItem { .. }
+            | Operation::MakeDirectory { .. }
+    );
+    operation.mutates() && !at_once
 }

@@ -110,7 +110,7 @@ impl Host {
     /// Whether it can take a VM of this size besides those that it has; `besides` is what was given away in the same request.
     pub(crate) fn admits(&self, size: &Size, besides: Need) -> Result<(), Fault> {
         let left = Need { cpu: self.usable_cpu.0, memory: self.usable_memory.0 } - self.reserved - besides;
-        if size.cpus.0 > self.cpus.0 || size.reserved.cpu > left.cpu {
+        if size.cpus.0 > self.logical_cpus() || size.reserved.cpu > left.cpu {
             return Err(refusals::host_cpu(&self.id, left.cpu.max(0), size.reserved.cpu));
         }
         if size.memory.0 > self.memory.to_mib_down().0 || size.reserved.memory > left.memory {

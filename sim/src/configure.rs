@@ -10,7 +10,7 @@ use serde_json::Value;
 use vmtwin_model::time::Span;
 use vmtwin_model::units::Bytes;
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
-use vmtwin_model::vsphere::vm::{Config, CryptoKeyId, PowerState};
+use vmtwin_model::vsphere::vm::{Config, CryptoKeyId, PowerState, VAppConfig, VAppProperty};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName};
 
 use crate::capacity::{Need, Size};
@@ -74,6 +74,26 @@ pub(crate) fn apply_values(config: &mut Config, spec: &ConfigSpec) {
     }
     if let Some(crypto) = spec.rest.get("crypto") {
         apply_crypto(config, crypto);
+    }
+    if spec.rest.get("vAppConfigRemoved") == Some(&Value::Bool(true)) {
+        config.v_app_config = None;
+    } else if let Some(vapp) = spec.rest.get("vAppConfig") {
+        apply_vapp(config.v_app_config.get_or_insert_default(), vapp);
+    }
+}
+
+/// Adds and edits properties by their keys, and replaces the ways by which a guest reads them.
+fn apply_vapp(there: &mut VAppConfig, vapp: &Value) {
+    for change in vapp.get("property").and_then(Value::as_array).into_iter().flatten() {
+        let info = change.get("info").cloned().unwrap_or_default();
+        let Ok(info) = serde_json::from_value::<VAppProperty>(info) else { continue };
+        match there.property.iter_mut().find(|property| property.key == info.key) {
+            Some(property) => *property = info,
+            None => there.property.push(info),
+        }
+    }
+    if let Some(ways) = vapp.get("ovfEnvironmentTransport").and_then(Value::as_array) {
+        there.ovf_environment_transport = ways.iter().filter_map(Value::as_str).map(Arc::from).collect();
     }
 }
 

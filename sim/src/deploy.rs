@@ -20,7 +20,7 @@ use crate::image::{Behaviour, Image};
 use crate::latency::transfer;
 use crate::placement::{Besides, Wish};
 use crate::vm::Vm;
-use crate::{World, configure, refusals};
+use crate::{World, configure, power, refusals};
 
 /// How fast a datastore copies.
 const COPY_RATE: i64 = 400_000_000;
@@ -117,7 +117,7 @@ impl World {
 
     /// Where the VM of a call is to be made; nothing if the call makes none.
     pub(crate) fn site_of(&self, operation: &Operation) -> Result<Option<Site>, Fault> {
-        if operation.vm().is_some() {
+        if operation.vm().is_some() || power::is_about_files(operation) {
             return Ok(None);
         }
         let wanted = self.wanted(operation)?;
@@ -196,6 +196,9 @@ impl World {
         let number = self.vms.next_number();
         let vm = self.make_vm(operation, &site, VmId::new(format!("vm-{number}")), (&label, nth))?;
         let id = vm.seen.id.clone();
+        if let Operation::CreateVm { config, .. } = operation {
+            self.take_over_disks(config);
+        }
         self.enter_vm(number, vm);
         self.touch(number, Changed::Entered);
         Ok(Reply::Created(id))
@@ -237,8 +240,8 @@ impl World {
         bench.add_image_disks(&mut config, disks, wanted.spec, &mut written);
         bench.change_devices(&mut config, &wanted.spec.device_change, &mut written)?;
         config.guest_full_name = config.guest_id.clone();
-        let behaviour =
-            wanted.image.map_or_else(|| Arc::new(Behaviour::new(None, &config.guest_id, false)), |image| image.behaviour.clone());
+        let image = wanted.image.or_else(|| self.image_of_disks(wanted.spec));
+        let behaviour = image.map_or_else(|| Arc::new(Behaviour::new(None, &config.guest_id, false)), |image| image.behaviour.clone());
         let seen = VirtualMachine {
             id,
             name: wanted.name.clone(),

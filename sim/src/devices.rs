@@ -9,7 +9,7 @@ use vmtwin_model::vsphere::inventory::ImageDisk;
 use vmtwin_model::vsphere::spec::{Backing, ConfigSpec, Connectable, Device, DeviceChange, DeviceOperation, DeviceType};
 use vmtwin_model::vsphere::vm::{Config, PowerState};
 
-use crate::{World, refusals};
+use crate::{World, library, refusals};
 
 const PCI: i32 = 100;
 const IDE: i32 = 200;
@@ -59,11 +59,12 @@ fn is_disk_controller(type_: &DeviceType) -> bool {
 /// The first key of a controller type.
 fn controller_base(type_: &DeviceType) -> Option<i32> {
     Some(match type_ {
-        DeviceType::ParaVirtualSCSIController
+        DeviceType::VirtualSCSIController
+        | DeviceType::ParaVirtualSCSIController
         | DeviceType::VirtualLsiLogicController
         | DeviceType::VirtualLsiLogicSASController
         | DeviceType::VirtualBusLogicController => SCSI,
-        DeviceType::VirtualAHCIController => SATA,
+        DeviceType::VirtualAHCIController | DeviceType::VirtualSATAController => SATA,
         DeviceType::VirtualNVMEController => NVME,
         DeviceType::VirtualIDEController => IDE,
         DeviceType::VirtualPCIController => PCI,
@@ -228,15 +229,23 @@ impl Bench<'_> {
             self.finish_card(config, &mut device);
         }
         if device.type_ == DeviceType::VirtualDisk {
-            let Some(capacity) = device.capacity_in_bytes.filter(|bytes| bytes.0 > 0) else {
+            // A disk that is there already, and one that is the child of another, may leave it to that how large it is.
+            let path = device.backing.as_ref().and_then(|backing| backing.file_name.as_deref());
+            let loose = path.and_then(|path| self.world.library.disk(path));
+            let parent = device.backing.as_ref().and_then(library::parent_of).and_then(|path| self.world.library.disk(path));
+            let least = loose.or(parent).map(|disk| disk.capacity).unwrap_or_default();
+            let capacity = device.capacity_in_bytes.unwrap_or_default().max(least);
+            if capacity.0 <= 0 {
                 return Err(refusals::invalid_device(index, "capacityInBytes"));
-            };
+            }
+            device.capacity_in_bytes = Some(capacity);
+            let written_before = loose.map(|disk| disk.size).unwrap_or_default();
             let thin = device.backing.as_ref().and_then(|backing| backing.thin_provisioned).unwrap_or(self.thin);
             let made = self.disk_backing(device.key, config, thin);
             let given = device.backing.take().unwrap_or_default();
             let named = given.file_name.filter(|name| name.ends_with(".vmdk"));
             device.backing = Some(Backing { file_name: named.or(made.file_name), rest: given.rest, ..made });
-            written.insert(device.key, if thin { Bytes::ZERO } else { capacity });
+            written.insert(device.key, if thin { written_before } else { capacity });
         }
         config.hardware.device.push(device);
         Ok(())
@@ -271,9 +280,17 @@ impl Bench<'_> {
                 card.address_type = Some("assigned".into());
             }
         }
+        self.name_network(card);
         let on = self.power == PowerState::PoweredOn;
         let connectable = card.connectable.get_or_insert(Connectable { start_connected: true, allow_guest_control: true, connected: true });
         connectable.connected = on && connectable.start_connected;
+    }
+
+    /// An adapter shows the network that it is on by that one's name.
+    fn name_network(&self, card: &mut Device) {
+        if let Some(network) = self.world.network_of_card(card).and_then(|row| self.world.networks.get(row)) {
+            card.backing.get_or_insert_default().device_name = Some(network.name().clone());
+        }
     }
 
     /// A MAC address as vCenter makes them: its own prefix, then 80 to bf, then two bytes.
@@ -312,6 +329,9 @@ impl Bench<'_> {
             }
         }
         there.rest.extend(wanted.rest.clone());
+        if there.type_.is_ethernet_card() {
+            self.name_network(there);
+        }
         Ok(())
     }
 }

@@ -224,7 +224,8 @@ impl World {
                 mac_address: mac,
                 connected,
                 device_config_id: card.key,
-                ip_config: IpConfig { ip_address: addresses },
+                ip_config: IpConfig { ip_address: addresses, ..IpConfig::default() },
+                dns_config: None,
             });
         }
         let first = net.iter().flat_map(|nic| &nic.ip_config.ip_address).map(|address| address.ip_address.clone()).next();

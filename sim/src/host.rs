@@ -59,6 +59,11 @@ impl Host {
         self.alive && matches!(self.state, HostState::Connected | HostState::Maintenance)
     }
 
+    /// Each core runs two threads, and a VM may have as many virtual CPUs as there are threads. Source: placement-groups §10.1.
+    pub(crate) fn logical_cpus(&self) -> u32 {
+        self.cpus.0.saturating_mul(2)
+    }
+
     /// Whether something new may come here.
     pub(crate) fn takes_vms(&self) -> bool {
         self.alive && self.state == HostState::Connected && !self.evacuating

@@ -25,6 +25,7 @@ mod ha;
 mod host;
 mod image;
 mod latency;
+mod library;
 mod neighbours;
 mod network;
 mod placement;
@@ -64,6 +65,7 @@ use faults::Rule;
 pub use host::Host;
 use image::Image;
 use latency::Durations;
+use library::Library;
 use neighbours::Ports;
 pub use network::Network;
 pub use pool::{Folder, Pool};
@@ -221,6 +223,7 @@ pub struct World {
     missed_left: Vec<Change>,
     told: Vec<Happening>,
     ports: Ports,
+    library: Library,
 }
 
 impl World {

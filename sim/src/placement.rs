@@ -507,7 +507,7 @@ mod tests {
         let fault = trial.refused(power_on(&vm));
         assert_eq!(fault.name, FaultName::InsufficientCpuResourcesFault);
         assert_eq!((fault.properties["unreserved"].as_i64(), fault.properties["requested"].as_i64()), (Some(80_536), Some(90_000)));
-        let vm = trial.deploy(ConfigSpec { num_cpus: Some(VCpus(33)), ..spec("b") });
+        let vm = trial.deploy(ConfigSpec { num_cpus: Some(VCpus(65)), ..spec("b") });
         assert_eq!(trial.refused(power_on(&vm)).name, FaultName::InsufficientHostCpuCapacityFault);
     }
 

@@ -10,12 +10,19 @@ use vmtwin_model::vsphere::{Changed, Fault, Operation, Reply};
 use crate::latency::transfer;
 use crate::{World, files, refusals};
 
+/// Whether a task is about files beside VMs.
+pub(crate) fn is_about_files(operation: &Operation) -> bool {
+    matches!(operation, Operation::CopyVirtualDisk { .. } | Operation::DeleteDatastoreFile { .. })
+}
+
 impl World {
     /// What the state of things says against an operation. It is asked before the work and again at its end.
     pub(crate) fn check_operation(&self, operation: &Operation) -> Result<(), Fault> {
         use PowerState::{PoweredOff, PoweredOn, Suspended};
 
-        let Some(id) = operation.vm() else { return self.check_deploy(operation) };
+        let Some(id) = operation.vm() else {
+            return if is_about_files(operation) { self.check_files(operation) } else { self.check_deploy(operation) };
+        };
         let vm = self.find_vm(id)?;
         self.check_reach(vm)?;
         let row = self.vms.get(vm).ok_or_else(|| refusals::not_found(VmId::TYPE, id.as_str()))?;
@@ -25,7 +32,7 @@ impl World {
             Operation::PowerOnVm { .. } if power == PoweredOn => wrong(PoweredOn),
             Operation::PowerOffVm { .. } if power == PoweredOff => wrong(PoweredOff),
             Operation::SuspendVm { .. } if power != PoweredOn => wrong(Suspended),
-            Operation::ResetVm { .. } if power != PoweredOn => wrong(PoweredOn),
+            Operation::ResetVm { .. } | Operation::InvokeFsr { .. } if power != PoweredOn => wrong(PoweredOn),
             Operation::DestroyVm { .. } if power == PoweredOn => wrong(PoweredOff),
             Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
             Operation::CustomizeVm { .. } => self.check_customize(row),
@@ -36,7 +43,10 @@ impl World {
 
     /// Does what an operation on an existing VM is for; it was checked just now.
     pub(crate) fn carry_out(&mut self, operation: &Operation) -> Result<(), Fault> {
-        let Some(id) = operation.vm() else { return Ok(()) };
+        let Some(id) = operation.vm() else {
+            self.change_files(operation);
+            return Ok(());
+        };
         let vm = self.find_vm(id)?;
         match operation {
             Operation::PowerOffVm { .. } => self.switch_off(vm),

@@ -9,6 +9,11 @@ pub(crate) fn not_found(type_: &str, id: &str) -> Fault {
     Fault::new(FaultName::ManagedObjectNotFound, text).with("obj", id)
 }
 
+/// Nobody answers at an address.
+pub(crate) fn unreachable_host(host: &str) -> Fault {
+    Fault::new(FaultName::from("HostCommunication"), format!("dial tcp {host}: connect: connection refused"))
+}
+
 pub(crate) fn power_state(requested: PowerState, existing: PowerState) -> Fault {
     let words = match existing {
         PowerState::PoweredOn => "Powered on",

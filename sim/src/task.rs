@@ -317,6 +317,7 @@ impl World {
             Operation::PowerOnVm { vm, host } => self.start_power_on(vm, host.as_ref()),
             Operation::SuspendVm { vm } => Ok(self.suspend_span(vm)),
             Operation::ReconfigVm { spec, .. } => Ok(self.reconfigure_span(spec)),
+            Operation::CopyVirtualDisk { .. } => Ok(self.files_span(operation)),
             _ => Ok(Span::ZERO),
         }
     }
@@ -347,6 +348,9 @@ fn description(operation: &Operation) -> &'static str {
         Operation::ReconfigVm { .. } => "VirtualMachine.reconfigure",
         Operation::UpgradeVm { .. } => "VirtualMachine.upgradeVirtualHardware",
         Operation::CustomizeVm { .. } => "VirtualMachine.customize",
+        Operation::CopyVirtualDisk { .. } => "VirtualDiskManager.copyVirtualDisk",
+        Operation::DeleteDatastoreFile { .. } => "FileManager.deleteFile",
+        Operation::InvokeFsr { .. } => "VirtualMachine.invokeFSR",
         Operation::PowerOnVm { .. } => "VirtualMachine.powerOn",
         Operation::PowerOffVm { .. } => "VirtualMachine.powerOff",
         Operation::SuspendVm { .. } => "VirtualMachine.suspend",

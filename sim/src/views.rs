@@ -162,6 +162,7 @@ impl World {
             "summary": {"hardware": {
                 "cpuMhz": host.clock,
                 "numCpuCores": host.cpus,
+                "numCpuThreads": host.logical_cpus(),
                 "memorySize": host.memory.0,
             }},
             "vm": vms,

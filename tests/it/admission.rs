@@ -65,13 +65,15 @@ fn every_rule_has_a_case() {
 }
 
 #[test]
-fn the_page_of_the_documentation_is_fresh() {
-    let path = root().join("docs/admission.md");
-    if std::env::var_os("VMTWIN_BLESS").is_some() {
-        std::fs::write(&path, page()).expect("the page can be written");
+fn the_pages_of_the_documentation_are_fresh() {
+    for (name, page) in [("docs/admission.md", page()), ("docs/guest-network.md", vmtwin_engine::guest_network::page())] {
+        let path = root().join(name);
+        if std::env::var_os("VMTWIN_BLESS").is_some() {
+            std::fs::write(&path, &page).expect("the page can be written");
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == page, "{name} is not what the tables say: run this test with VMTWIN_BLESS=1");
     }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == page(), "docs/admission.md is not what the tables say: run this test with VMTWIN_BLESS=1");
 }
 
 fn page() -> String {

@@ -8,5 +8,6 @@ mod determinism;
 mod hostile;
 mod house;
 mod library;
+mod power_matrix;
 mod second_world;
 mod work;

@@ -90,9 +90,11 @@ fn started(operation: &Operation) -> Done<Option<Call>> {
         Operation::UpgradeVm { vm, version } => on(vm, vec![Element::text("version", &**version)]),
         Operation::CustomizeVm { vm, spec } => on(vm, vec![encode::object("spec", spec, "CustomizationSpec", "spec")?]),
         Operation::PowerOnVm { vm, host: on_host } => on(vm, host(on_host)),
-        Operation::PowerOffVm { vm } | Operation::SuspendVm { vm } | Operation::ResetVm { vm } | Operation::DestroyVm { vm } => {
-            on(vm, Vec::new())
-        }
+        Operation::PowerOffVm { vm }
+        | Operation::SuspendVm { vm }
+        | Operation::ResetVm { vm }
+        | Operation::DestroyVm { vm }
+        | Operation::InvokeFsr { vm } => on(vm, Vec::new()),
         _ => return Ok(None),
     }))
 }
@@ -133,11 +135,23 @@ impl Work<'_> {
             Operation::FindChildPool { entity, name } => self.child(PoolId::TYPE, entity.as_str(), name).await,
             Operation::FindChildFolder { entity, name } => self.child(FolderId::TYPE, entity.as_str(), name).await,
             Operation::DeployLibraryItem(deploy) => self.deploy(deploy).await,
+            Operation::ConnectTcp { host, port, timeout_seconds, .. } => connect_tcp(host, *port, *timeout_seconds).await,
+            Operation::SyncLibraryItem { item } => {
+                let path = format!("{REST}/content/library/subscribed-item/id:{}?~action=sync", path_segment(item));
+                let body = json!({"force_sync_content": true});
+                self.connection.rest(Method::POST, &path, Some(&body), self.connection.endpoint().deploy_timeout).await?;
+                Ok(Reply::Done)
+            }
             Operation::ShutdownGuest { vm } | Operation::StandbyGuest { vm } | Operation::RebootGuest { vm } => {
                 self.connection.call(&Call::vim(&vm_reference(vm), operation.method(), Vec::new()), self.operation_id).await?;
                 Ok(Reply::Done)
             }
-            Operation::PlaceVm { .. } | Operation::PlaceVmsXCluster(_) => {
+            Operation::PlaceVm { .. }
+            | Operation::PlaceVmsXCluster(_)
+            | Operation::RetrieveDatastore { .. }
+            | Operation::MakeDirectory { .. }
+            | Operation::CopyVirtualDisk { .. }
+            | Operation::DeleteDatastoreFile { .. } => {
                 let text = format!("{} isn't translated for a vCenter by this version of vmtwin", operation.method());
                 Err(Stop::Fault(Fault::new(FaultName::NotSupported, text)))
             }
@@ -145,6 +159,7 @@ impl Work<'_> {
             | Operation::ReconfigVm { .. }
             | Operation::UpgradeVm { .. }
             | Operation::CustomizeVm { .. }
+            | Operation::InvokeFsr { .. }
             | Operation::PowerOnVm { .. }
             | Operation::PowerOffVm { .. }
             | Operation::SuspendVm { .. }
@@ -244,6 +259,17 @@ impl Work<'_> {
         let path = format!("{REST}/vcenter/ovf/library-item/id:{}?~action=deploy", path_segment(&deploy.item));
         let answer = self.connection.rest(Method::POST, &path, Some(&body), self.connection.endpoint().deploy_timeout).await?;
         deployed(&answer).map_err(Stop::Fault)
+    }
+}
+
+/// Connects to a guest, and closes the connection at once.
+async fn connect_tcp(host: &str, port: u16, timeout_seconds: i64) -> Done<Reply> {
+    let timeout = std::time::Duration::from_secs(u64::try_from(timeout_seconds).unwrap_or_default());
+    let refused = |why: String| Stop::Fault(Fault::new(FaultName::from("HostCommunication"), format!("dial tcp {host}:{port}: {why}")));
+    match tokio::time::timeout(timeout, tokio::net::TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(Reply::Done),
+        Ok(Err(error)) => Err(refused(error.to_string())),
+        Err(_) => Err(refused("i/o timeout".to_owned())),
     }
 }
 

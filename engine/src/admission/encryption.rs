@@ -38,7 +38,7 @@ pub(super) fn policy_id<'a>(cx: &AdmissionCx<'a>, storage_class: &str) -> Option
 }
 
 /// The name of the StoragePolicy object of a policy: `pol-`, then the first 8 and the last 16 hexadecimal digits of its id.
-fn policy_name(id: &str) -> Option<String> {
+pub(crate) fn policy_name(id: &str) -> Option<String> {
     let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
     if digits.len() != 32 || id.len() != 36 {
         return None;

@@ -26,6 +26,10 @@ pub(crate) const BOOTSTRAP_HASH_CONFIG: &str = "vmoperator.vmware.com/bootstrap-
 pub(crate) const BOOTSTRAP_HASH_CUSTOM: &str = "vmoperator.vmware.com/bootstrap-hash-customspec";
 /// `disable`: no customization by vSphere.
 pub(crate) const VSPHERE_CUSTOMIZATION: &str = "vmoperator.vmware.com/vsphere-customization";
+/// `cloudinitprep`: cloud-init's data travel as a customization.
+pub(crate) const CLOUD_INIT_TYPE: &str = "vmoperator.vmware.com/cloudinit-type";
+/// The instance id of cloud-init, where older versions keep it.
+pub(crate) const CLOUD_INIT_INSTANCE_ID: &str = "vmoperator.vmware.com/cloud-init-instance-id";
 /// The build, schema and features that the object was brought up to.
 pub(crate) const UPGRADED: [(&str, &str); 3] = [
     ("vmoperator.vmware.com/upgraded-to-build-version", env!("CARGO_PKG_VERSION")),
@@ -47,6 +51,15 @@ pub(crate) const FINALIZER: &str = "vmoperator.vmware.com/virtualmachine";
 /// The finalizer of older versions.
 pub(crate) const OLD_FINALIZER: &str = "virtualmachine.vmoperator.vmware.com";
 
+/// `direct` or `linked`: how this VM is made fast.
+pub(crate) const FAST_DEPLOY: &str = "vmoperator.vmware.com/fast-deploy";
+/// Label: the image cache that the VM waits for.
+pub(crate) const IMAGE_CACHE: &str = "vmicache.vmoperator.vmware.com/name";
+/// The place at which the VM waits for cached files.
+pub(crate) const IMAGE_CACHE_LOCATION: &str = "vmicache.vmoperator.vmware.com/location";
+
+/// ExtraConfig: the cached disks that the VM's own are linked to.
+pub(crate) const KEEP_DISKS: &str = "vmprov.keepDisks";
 /// ExtraConfig: namespace and name of the object.
 pub(crate) const NAMESPACED_NAME: &str = "vmservice.namespacedName";
 /// ExtraConfig: when the VM was restarted last, UNIX time in nanoseconds.
@@ -59,6 +72,11 @@ pub(crate) const DEPLOY_PKG: &str = "tools.deployPkg.fileName";
 pub(crate) const EVACUATION_POWER_OFF: &str = "maintenance.vm.evacuation.poweroff";
 /// ExtraConfig: the guest's word on its bootstrap.
 pub(crate) const BOOTSTRAP_CONDITION: &str = "guestinfo.vmservice.bootstrap.condition";
+
+/// ExtraConfig: the IPv4 address that cloud-init publishes.
+pub(crate) const LOCAL_IPV4: &str = "guestinfo.local-ipv4";
+/// ExtraConfig: the IPv6 address that cloud-init publishes.
+pub(crate) const LOCAL_IPV6: &str = "guestinfo.local-ipv6";
 
 /// `config.managedBy` of our VMs.
 pub(crate) const MANAGED_BY: (&str, &str) = ("com.vmware.vcenter.wcp", "VirtualMachine");

@@ -5,6 +5,8 @@ mod delete;
 mod group_link;
 pub(crate) mod keys;
 mod locate;
+pub(crate) mod probe;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -61,6 +63,11 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
 /// The background part of a VM's creation.
 pub(crate) fn run_create(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
     with_draft(cx, create::deploy::finish)
+}
+
+/// One attempt of a readiness probe by TCP.
+pub(crate) fn run_probe(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
+    with_draft(cx, probe::attempt)
 }
 
 fn with_draft(cx: &mut Cx<'_>, body: fn(&mut Cx<'_>, &mut VmDraft) -> Flow<Verdict>) -> (Flow<Verdict>, Option<Write>) {

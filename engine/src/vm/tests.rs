@@ -226,12 +226,24 @@ fn try_soft_waits_five_minutes_for_the_guest_and_not_longer() {
 
 #[test]
 fn what_is_not_built_ends_the_pass_in_an_error_after_all_its_steps() {
+    let claim = serde_json::json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let volumes = serde_json::from_value(claim).expect("volumes");
+    let spec = VirtualMachineSpec { volumes, ..wants(PowerState::PoweredOn, PowerOpMode::Hard) };
+    let rig = Rig::new(Observed::PoweredOff, spec, &[]).pass();
+    assert_eq!(rig.called, ["PowerOnVM_Task"]);
+    assert_eq!(rig.verdicts, [Verdict::failed("spec.volumes[].persistentVolumeClaim is not supported yet by this version of vmtwin")]);
+}
+
+#[test]
+fn a_vm_whose_cdrom_has_no_image_is_not_switched_on() {
     let image = serde_json::json!({"kind": "VirtualMachineImage", "name": "vmi-1"});
     let hardware = serde_json::from_value(serde_json::json!({"cdrom": [{"name": "cd", "image": image}]})).expect("hardware");
     let spec = VirtualMachineSpec { hardware: Some(hardware), ..wants(PowerState::PoweredOn, PowerOpMode::Hard) };
     let rig = Rig::new(Observed::PoweredOff, spec, &[]).pass();
-    assert_eq!(rig.called, ["PowerOnVM_Task"]);
-    assert_eq!(rig.verdicts, [Verdict::failed("spec.hardware.cdrom is not supported yet by this version of vmtwin")]);
+    assert_eq!(rig.called, [] as [&str; 0]);
+    let error = "failed to reconcile config: updating state failed with error getting backing file name by image ref {VirtualMachineImage vmi-1}: \
+                 virtualmachineimages.vmoperator.vmware.com \"vmi-1\" not found";
+    assert_eq!(rig.verdicts, [Verdict::failed(error)]);
 }
 
 #[test]

@@ -10,7 +10,6 @@ pub(super) fn refusal(spec: &VirtualMachineSpec) -> Option<String> {
     let asked = [
         ("spec.volumes[].persistentVolumeClaim", spec.volumes.iter().any(|volume| volume.persistent_volume_claim.is_some())),
         ("spec.crypto.encryptionClassName", spec.crypto.as_ref().is_some_and(|crypto| !crypto.encryption_class_name.is_empty())),
-        ("spec.hardware.cdrom", spec.hardware.as_ref().is_some_and(|hardware| !hardware.cdrom.is_empty())),
     ];
     let (what, _) = asked.into_iter().find(|(_, asked)| *asked)?;
     Some(format!("{what} is not supported yet by this version of vmtwin"))
@@ -28,7 +27,5 @@ mod tests {
         let claim = serde_json::json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
         assert_eq!(told(claim), refused("spec.volumes[].persistentVolumeClaim"));
         assert_eq!(told(serde_json::json!({"crypto": {"encryptionClassName": "k"}})), refused("spec.crypto.encryptionClassName"));
-        let image = serde_json::json!({"kind": "VirtualMachineImage", "name": "vmi-1"});
-        assert_eq!(told(serde_json::json!({"hardware": {"cdrom": [{"name": "cd", "image": image}]}})), refused("spec.hardware.cdrom"));
     }
 }

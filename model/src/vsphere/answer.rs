@@ -35,6 +35,13 @@ pub enum Reply {
     Created(VmId),
     /// A clock rate.
     Clock(MHz),
+    /// A datastore.
+    Datastore {
+        /// Its name, with which paths begin.
+        name: Arc<str>,
+        /// The datacenter's id.
+        datacenter: Arc<str>,
+    },
     /// A child of a pool or folder by its id, if it is there.
     Child(Option<Arc<str>>),
     /// Where VMs are to go, in the order of the request.

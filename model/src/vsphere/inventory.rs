@@ -102,7 +102,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Logical CPUs: as many as cores.
+    /// The cores of all sockets.
     #[must_use]
     pub fn cpus(&self) -> VCpus {
         VCpus(self.sockets.saturating_mul(self.cores))

@@ -36,6 +36,29 @@ pub enum Operation {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// A datastore's name and its datacenter. Answers [`super::Reply::Datastore`].
+    RetrieveDatastore {
+        /// The datastore.
+        datastore: DatastoreId,
+    },
+    /// `FileManager.MakeDirectory`, with all above it.
+    MakeDirectory {
+        /// The path, `[datastore] folder`.
+        name: Arc<str>,
+    },
+    /// `VirtualDiskManager.CopyVirtualDisk_Task`.
+    #[serde(rename_all = "camelCase")]
+    CopyVirtualDisk {
+        /// The disk's path.
+        source_name: Arc<str>,
+        /// The copy's.
+        dest_name: Arc<str>,
+    },
+    /// `FileManager.DeleteDatastoreFile_Task`: a file, or a folder with all in it.
+    DeleteDatastoreFile {
+        /// The path.
+        name: Arc<str>,
+    },
     /// `SearchIndex.FindChild` below a pool. Answers [`super::Reply::Child`].
     FindChildPool {
         /// The pool above.
@@ -95,6 +118,29 @@ pub enum Operation {
         vm: VmId,
         /// The customization, in the API's JSON.
         spec: Arc<Value>,
+    },
+    /// `InvokeFSR_Task`: suspends and resumes a running VM in no time, so that what was reconfigured takes effect.
+    InvokeFsr {
+        /// The VM.
+        vm: VmId,
+    },
+    /// The content library's sync of an item whose files aren't here yet (REST).
+    #[serde(rename = "syncLibraryItem")]
+    SyncLibraryItem {
+        /// The library item's id.
+        item: Arc<str>,
+    },
+    /// A TCP connection to a guest, made and closed again; no call of the vSphere API.
+    #[serde(rename_all = "camelCase")]
+    ConnectTcp {
+        /// The VM whose readiness is asked for.
+        vm: VmId,
+        /// The host's name or address.
+        host: Arc<str>,
+        /// The port.
+        port: u16,
+        /// How long the attempt may take.
+        timeout_seconds: i64,
     },
     /// `PowerOnVM_Task`: switches on, or resumes.
     PowerOnVm {
@@ -187,7 +233,10 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } => "RetrievePropertiesEx",
+            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveDatastore { .. } => "RetrievePropertiesEx",
+            Self::MakeDirectory { .. } => "MakeDirectory",
+            Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
+            Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
             Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
             Self::PlaceVm { .. } => "PlaceVm",
             Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
@@ -196,6 +245,9 @@ impl Operation {
             Self::ReconfigVm { .. } => "ReconfigVM_Task",
             Self::UpgradeVm { .. } => "UpgradeVM_Task",
             Self::CustomizeVm { .. } => "CustomizeVM_Task",
+            Self::InvokeFsr { .. } => "InvokeFSR_Task",
+            Self::ConnectTcp { .. } => "ConnectTcp",
+            Self::SyncLibraryItem { .. } => "syncLibraryItem",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
             Self::PowerOffVm { .. } => "PowerOffVM_Task",
             Self::SuspendVm { .. } => "SuspendVM_Task",
@@ -216,6 +268,8 @@ impl Operation {
                 | Self::FindAllByUuid { .. }
                 | Self::RetrieveVm { .. }
                 | Self::MinClusterCpu { .. }
+                | Self::RetrieveDatastore { .. }
+                | Self::ConnectTcp { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
                 | Self::PlaceVm { .. }
@@ -231,6 +285,8 @@ impl Operation {
             | Self::ReconfigVm { vm, .. }
             | Self::UpgradeVm { vm, .. }
             | Self::CustomizeVm { vm, .. }
+            | Self::InvokeFsr { vm }
+            | Self::ConnectTcp { vm, .. }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }
             | Self::SuspendVm { vm }
@@ -282,6 +338,8 @@ pub const METHODS: &[&str] = &[
     "PlaceVm",
     "PlaceVmsXCluster",
     "deployLibraryItem",
+    "syncLibraryItem",
+    "ConnectTcp",
     "CreateVM_Task",
     "CloneVM_Task",
     "ReconfigVM_Task",

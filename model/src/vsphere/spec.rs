@@ -196,7 +196,23 @@ impl DeviceChange {
     /// A device to add.
     #[must_use]
     pub fn add(device: Device) -> Self {
-        Self { operation: Some(DeviceOperation::Add), file_operation: None, device, profile: Vec::new() }
+        Self::of(DeviceOperation::Add, device)
+    }
+
+    /// A device that is there, with what is to change of it.
+    #[must_use]
+    pub fn edit(device: Device) -> Self {
+        Self::of(DeviceOperation::Edit, device)
+    }
+
+    /// A device that is to go; its file stays.
+    #[must_use]
+    pub fn remove(device: Device) -> Self {
+        Self::of(DeviceOperation::Remove, device)
+    }
+
+    fn of(operation: DeviceOperation, device: Device) -> Self {
+        Self { operation: Some(operation), file_operation: None, device, profile: Vec::new() }
     }
 }
 
@@ -245,6 +261,8 @@ words! {
         VirtualPCNet32,
         /// A network adapter by SR-IOV.
         VirtualSriovEthernetCard,
+        /// A SCSI controller of no further known make.
+        VirtualSCSIController,
         /// VMware's paravirtual SCSI controller.
         ParaVirtualSCSIController,
         /// LSI Logic's SCSI controller.
@@ -257,6 +275,8 @@ words! {
         VirtualNVMEController,
         /// A SATA controller.
         VirtualAHCIController,
+        /// A SATA controller of no further known make.
+        VirtualSATAController,
         /// An IDE controller.
         VirtualIDEController,
         /// The PCI controller.

@@ -113,6 +113,45 @@ pub struct Config {
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_date: Option<Timestamp>,
+    /// The properties of a vApp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v_app_config: Option<VAppConfig>,
+}
+
+/// `VmConfigInfo`: what an OVF lets the VM's user set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VAppConfig {
+    /// The properties.
+    #[serde(default)]
+    pub property: Vec<VAppProperty>,
+    /// How the guest can read them: `iso`, `com.vmware.guestInfo`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ovf_environment_transport: Vec<Arc<str>>,
+}
+
+/// `VAppPropertyInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VAppProperty {
+    /// By which it is addressed.
+    #[serde(default)]
+    pub key: i32,
+    /// Its name.
+    #[serde(default)]
+    pub id: Arc<str>,
+    /// What it takes: `string`, `int(0..255)` and so on.
+    #[serde(default, rename = "type")]
+    pub type_: Arc<str>,
+    /// Whether the user may set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_configurable: Option<bool>,
+    /// Its value when nobody sets one.
+    #[serde(default)]
+    pub default_value: Arc<str>,
+    /// Its value.
+    #[serde(default)]
+    pub value: Arc<str>,
 }
 
 /// `CryptoKeyId`: a key and its provider.
@@ -237,6 +276,8 @@ words! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Heartbeat {
+    /// None of the colours below.
+    Unknown,
     /// No tools, no beat.
     #[default]
     Gray,
@@ -246,6 +287,18 @@ pub enum Heartbeat {
     Yellow,
     /// It beats.
     Green,
+}
+
+impl std::fmt::Display for Heartbeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Unknown => "unknown",
+            Self::Gray => "gray",
+            Self::Red => "red",
+            Self::Yellow => "yellow",
+            Self::Green => "green",
+        })
+    }
 }
 
 /// `GuestInfo`: what VM Tools report.
@@ -267,6 +320,9 @@ pub struct Guest {
     /// The adapters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub net: Vec<GuestNic>,
+    /// The network stacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_stack: Vec<IpStack>,
     /// How the customization went; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customization_info: Option<CustomizationInfo>,
@@ -291,6 +347,9 @@ pub struct GuestNic {
     /// The addresses.
     #[serde(default)]
     pub ip_config: IpConfig,
+    /// Name servers and search domains of the adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_config: Option<DnsConfig>,
 }
 
 /// `NetIpConfigInfo`.
@@ -300,6 +359,120 @@ pub struct IpConfig {
     /// The addresses.
     #[serde(default)]
     pub ip_address: Vec<IpAddress>,
+    /// The DHCP client's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<DhcpConfig>,
+    /// Whether IPv6 configures itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_configuration_enabled: Option<bool>,
+}
+
+/// `NetDnsConfigInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsConfig {
+    /// Whether it came by DHCP.
+    #[serde(default)]
+    pub dhcp: bool,
+    /// The host name.
+    #[serde(default)]
+    pub host_name: Arc<str>,
+    /// The domain name.
+    #[serde(default)]
+    pub domain_name: Arc<str>,
+    /// The name servers.
+    #[serde(default)]
+    pub ip_address: Vec<Arc<str>>,
+    /// The search domains.
+    #[serde(default)]
+    pub search_domain: Vec<Arc<str>>,
+}
+
+/// `NetDhcpConfigInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DhcpConfig {
+    /// For IPv4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv4: Option<DhcpOptions>,
+    /// For IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<DhcpOptions>,
+}
+
+/// `NetDhcpConfigInfoDhcpOptions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DhcpOptions {
+    /// Whether the client runs.
+    #[serde(default)]
+    pub enable: bool,
+    /// The guest's own settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<KeyValue>,
+}
+
+/// `KeyValue`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyValue {
+    /// The key.
+    #[serde(default)]
+    pub key: Arc<str>,
+    /// The value.
+    #[serde(default)]
+    pub value: Arc<str>,
+}
+
+/// `GuestStackInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IpStack {
+    /// Name servers and search domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_config: Option<DnsConfig>,
+    /// The routing table.
+    #[serde(default)]
+    pub ip_route_config: IpRouteConfig,
+    /// Settings of the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_stack_config: Vec<KeyValue>,
+    /// The DHCP client's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp_config: Option<DhcpConfig>,
+}
+
+/// `NetIpRouteConfigInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IpRouteConfig {
+    /// The routes.
+    #[serde(default)]
+    pub ip_route: Vec<IpRoute>,
+}
+
+/// `NetIpRouteConfigInfoIpRoute`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IpRoute {
+    /// The network's address.
+    #[serde(default)]
+    pub network: Arc<str>,
+    /// The length of its prefix.
+    #[serde(default)]
+    pub prefix_length: u8,
+    /// The next hop.
+    #[serde(default)]
+    pub gateway: IpRouteGateway,
+}
+
+/// `NetIpRouteConfigInfoGateway`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IpRouteGateway {
+    /// The hop's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<Arc<str>>,
+    /// The interface that it goes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Arc<str>>,
 }
 
 /// `NetIpConfigInfoIpAddress`.

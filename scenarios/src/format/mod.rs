@@ -31,8 +31,8 @@ pub use files::{Disk, Files, MOST_BYTES, Memory, Root};
 pub use lower::operator::INVARIANTS;
 pub(crate) use near::nearest;
 pub use output::{
-    CallCount, CallResult, CallsCheck, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest, NetworkProvider,
-    OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,
+    CallCount, CallResult, CallsCheck, Crash, CrashPoint, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest,
+    NetworkProvider, OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,
 };
 pub use schema::{KINDS, schema};
 

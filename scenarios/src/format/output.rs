@@ -309,6 +309,32 @@ pub enum OperatorAction {
     Restart,
     /// It does nothing for so long.
     Pause(Span),
+    /// It dies at a call, and a new one starts.
+    Crash(Crash),
+}
+
+/// When the operator dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// At what.
+    pub at: CrashPoint,
+    /// The call's method; any if none is named.
+    pub operation: Option<String>,
+    /// So many pass first.
+    pub skip: u32,
+    /// How long it stays down.
+    pub down: Span,
+}
+
+/// Where the operator dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// Before the call leaves.
+    Call,
+    /// After it left and before its answer.
+    Answer,
+    /// Before the write.
+    Write,
 }
 
 /// What happens to the API server, from the operator's view.

@@ -257,7 +257,7 @@ fn images(inventory: &Inventory, out: &mut Vec<Value>) {
             "kind": item_kind,
             "metadata": item_meta,
             "spec": {"uuid": image.id},
-            "status": {"name": display, "type": item_type(&image.type_), "cached": true, "conditions": [ready()]},
+            "status": item_status(inventory, image, &display),
         }));
         out.push(json!({
             "apiVersion": VMOP,
@@ -269,8 +269,18 @@ fn images(inventory: &Inventory, out: &mut Vec<Value>) {
     }
 }
 
-fn item_type(type_: &str) -> &str {
-    if type_ == "ISO" { "ISO" } else { "OVF" }
+/// What the library tells of an image's item: it is here, with the one file of an ISO.
+fn item_status(inventory: &Inventory, image: &Image, display: &str) -> Value {
+    let type_ = if &*image.type_ == "ISO" { "ISO" } else { "OVF" };
+    let mut status = json!({"name": display, "type": type_, "cached": true, "conditions": [ready()]});
+    if type_ == "ISO" {
+        let datastore = inventory.datastores.first().map_or("library", |datastore| &*datastore.name);
+        let uri = format!("[{datastore}] contentlib/{}/{}.iso", image.id, image.name);
+        status["sizeInBytes"] = "1Gi".into();
+        status["fileInfo"] =
+            json!([{"name": format!("{}.iso", image.name), "version": "1", "cached": true, "sizeInBytes": "1Gi", "storageURI": uri}]);
+    }
+    status
 }
 
 fn ready() -> Value {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use vmtwin_apiserver::IdOrder;
 use vmtwin_engine::features::UnknownGate;
-use vmtwin_engine::{Feature, Features, NetworkProvider, Settings};
+use vmtwin_engine::{FastDeployMode, Feature, Features, NetworkProvider, Settings};
 use vmtwin_model::kube::api::User;
 use vmtwin_model::time::{Span, Timestamp};
 
@@ -315,6 +315,7 @@ pub(crate) fn settings(scenario: &Scenario) -> Result<Settings, UnknownGate> {
         max_concurrent_reconciles: section.max_concurrent_reconciles,
         max_create_vms_on_provider: section.max_create_vms_on_provider,
         max_deploy_threads_on_provider: section.max_deploy_threads_on_provider,
+        fast_deploy_mode: if section.fast_deploy_mode == "direct" { FastDeployMode::Direct } else { FastDeployMode::Linked },
         ..Settings::default()
     })
 }

@@ -18,6 +18,7 @@ use vmtwin_sim::{Happening, What, World};
 
 use super::objects;
 use super::stored::Stored;
+use crate::format::{Crash, CrashPoint};
 use crate::log::{Data, Entry, Event, Keep, Log, Outcome, Record, Source};
 
 /// What a run is made of.
@@ -116,6 +117,8 @@ enum Operator {
     Up,
     /// It neither acts nor answers until then; it keeps what it knows.
     PausedUntil(Timestamp),
+    /// It is dead until then, and has forgotten everything.
+    DownUntil(Timestamp),
 }
 
 /// A run in progress.
@@ -134,6 +137,7 @@ pub struct Simulation {
     operator_watch: WatcherId,
     neighbour_watch: WatcherId,
     operator: Operator,
+    crash: Option<Crash>,
     incarnation: u32,
     granted: Granted,
     inbox: VecDeque<Message>,
@@ -182,6 +186,7 @@ impl Simulation {
             operator_watch,
             neighbour_watch,
             operator: Operator::Up,
+            crash: None,
             incarnation: 0,
             granted: Granted::default(),
             inbox: VecDeque::new(),
@@ -272,7 +277,7 @@ impl Simulation {
         let inbox = (!self.inbox.is_empty()).then_some(self.now);
         let engine = match self.operator {
             Operator::Up => self.engine.next_wakeup().map(|(at, _)| at),
-            Operator::PausedUntil(until) => Some(until),
+            Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
         };
         [inbox, self.api.next_delivery(), self.world.next_event(), engine].into_iter().flatten().min()
     }
@@ -283,7 +288,7 @@ impl Simulation {
         let retries = if self.world.faults_may_end() { Retries::Count } else { Retries::Rest };
         let engine = match self.operator {
             Operator::Up => self.engine.next_pending(retries),
-            Operator::PausedUntil(until) => Some(until),
+            Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
         };
         let inbox = (!self.inbox.is_empty()).then_some(self.now);
         [inbox, self.api.next_delivery(), self.world.next_pending(), engine].into_iter().flatten().min()
@@ -296,6 +301,10 @@ impl Simulation {
             && until <= self.now
         {
             self.operator = Operator::Up;
+        } else if let Operator::DownUntil(until) = self.operator
+            && until <= self.now
+        {
+            self.restart_operator();
         } else if self.operator == Operator::Up
             && let Some(message) = self.inbox.pop_front()
         {
@@ -360,6 +369,10 @@ impl Simulation {
                 self.record(entry);
             }
         }
+        if self.crashes_at(CrashPoint::Answer, Some(method)) {
+            self.die();
+            return;
+        }
         self.tell_engine(cause, Input::Answer { id, answer });
     }
 
@@ -408,8 +421,63 @@ impl Simulation {
     }
 
     fn tell_engine(&mut self, cause: Cause, input: Input) {
+        if matches!(self.operator, Operator::DownUntil(_)) {
+            // The webhooks are served by others meanwhile: what the watches tell is known, and nothing is done.
+            if matches!(input, Input::Changed(_)) {
+                drop(self.engine.handle(self.now, cause, input));
+            }
+            return;
+        }
         for output in self.engine.handle(self.now, cause, input) {
+            if self.dies_instead_of(&output) {
+                self.die();
+                return;
+            }
             self.do_for_engine(output);
+        }
+    }
+
+    /// The operator will die at this; an earlier word of the sort is forgotten.
+    pub fn crash_operator(&mut self, crash: Crash) {
+        let at = match crash.at {
+            CrashPoint::Call => "before a call leaves",
+            CrashPoint::Answer => "before an answer arrives",
+            CrashPoint::Write => "before a write",
+        };
+        self.record(Entry::new(Source::Scenario, Event::Change, Cause::default(), format!("the operator will die {at}")));
+        self.crash = Some(crash);
+    }
+
+    fn dies_instead_of(&mut self, output: &Output) -> bool {
+        match &output.what {
+            Out::Call { operation, .. } => self.crashes_at(CrashPoint::Call, Some(operation.method())),
+            Out::Write { .. } => self.crashes_at(CrashPoint::Write, None),
+            Out::Woke { .. } | Out::Notice(_) | Out::Passed(_) => false,
+        }
+    }
+
+    /// Whether the operator is to die here: the call is the one that was named, and so many passed before.
+    fn crashes_at(&mut self, point: CrashPoint, method: Option<&str>) -> bool {
+        let Some(crash) = self.crash.as_mut().filter(|crash| crash.at == point) else { return false };
+        if crash.operation.as_deref().is_some_and(|named| Some(named) != method) {
+            return false;
+        }
+        if crash.skip > 0 {
+            crash.skip -= 1;
+            return false;
+        }
+        true
+    }
+
+    /// All that the operator held in memory is lost, and what it was about to do isn't done.
+    fn die(&mut self) {
+        let Some(crash) = self.crash.take() else { return };
+        self.record(Entry::new(Source::Scenario, Event::Change, Cause::default(), "the operator dies"));
+        if crash.down == Span::ZERO {
+            self.restart_operator();
+        } else {
+            self.inbox.clear();
+            self.operator = Operator::DownUntil(self.now + crash.down);
         }
     }
 

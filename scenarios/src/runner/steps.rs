@@ -536,6 +536,7 @@ fn operator(run: &mut Run<'_>, action: &OperatorAction) -> Held {
     match action {
         OperatorAction::Restart => run.simulation.restart_operator(),
         OperatorAction::Pause(span) => run.simulation.pause_operator(*span),
+        OperatorAction::Crash(crash) => run.simulation.crash_operator(crash.clone()),
     }
     run.watch_fresh();
     run.drain()?;

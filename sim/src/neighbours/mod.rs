@@ -2,6 +2,7 @@
 //!
 //! The network provider is here. Volumes, content library and quota totals come with what needs them.
 
+mod image_cache;
 mod network;
 
 pub(crate) use network::Ports;

@@ -4,12 +4,14 @@
 //! can't be answered yet (no address is left) says so in its `Ready` condition and is attended to again when there are addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vmtwin_model::Cause;
 use vmtwin_model::kube::api::{Answer, ErrorReason, PatchKind, Request, Subresource, User, WatchEvent};
-use vmtwin_model::kube::{Object, ObjectKey};
+use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
+use vmtwin_model::kube::{Object, ObjectKey, Resource as _};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::inventory::Ipam;
 use vmtwin_model::vsphere::spec::Device;
@@ -35,6 +37,17 @@ pub(crate) struct Ports {
     waiting: BTreeSet<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
     requests: u64,
+    /// The image caches, as they were seen last.
+    pub(super) caches: BTreeMap<ObjectKey, Arc<Object>>,
+}
+
+impl Ports {
+    /// The number of the next request, which is about this object.
+    pub(super) fn next_request(&mut self, key: &ObjectKey) -> u64 {
+        self.requests += 1;
+        self.asked.insert(RequestId(self.requests), key.clone());
+        self.requests
+    }
 }
 
 /// A port for an interface object.
@@ -83,6 +96,9 @@ fn wanted(object: &Object) -> Wanted {
 impl World {
     /// The API server tells the neighbours of a changed object.
     pub fn observe(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
+        if event.key.kind == VirtualMachineImageCache::KIND {
+            self.observe_cache(now, cause, event);
+        }
         if !is_ours(self.settings.network_provider, event.key.kind.info().kind) {
             return;
         }
@@ -193,6 +209,10 @@ impl World {
 
     /// The provider turns to an interface object.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
+        if key.kind == VirtualMachineImageCache::KIND {
+            self.attend_cache(key);
+            return;
+        }
         let Some(port) = self.ports.ports.get(&key.namespaced_name()).cloned() else { return };
         let made = match self.wanted_network(&port.wanted) {
             None => Err(("NetworkNotFound", format!("network {:?} is not found", port.wanted.network))),
@@ -208,9 +228,7 @@ impl World {
                 json!({"conditions": [self.condition("False", reason, &message)]})
             }
         };
-        self.ports.requests += 1;
-        let id = RequestId(self.ports.requests);
-        self.ports.asked.insert(id, key.clone());
+        let id = RequestId(self.ports.next_request(key));
         let request =
             Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch: json!({"status": status}), part: Subresource::Status };
         self.push(What::Request { id, user: User::named("system:serviceaccount:vmware-system-nsx:network-provider"), request });
@@ -279,7 +297,9 @@ impl World {
                 let addresses: Vec<Value> = port
                     .addresses
                     .iter()
-                    .map(|(address, gateway)| json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask}))
+                    .map(|(address, gateway)| {
+                        json!({"ip": bare(address), "gateway": gateway, "subnetMask": mask_of(address).unwrap_or_else(|| mask.clone())})
+                    })
                     .collect();
                 json!({
                     "interfaceID": id,
@@ -295,7 +315,7 @@ impl World {
                     .iter()
                     .map(|(address, gateway)| {
                         let family = if address.contains(':') { "IPv6" } else { "IPv4" };
-                        json!({"ip": bare(address), "ipFamily": family, "gateway": gateway, "subnetMask": mask})
+                        json!({"ip": bare(address), "ipFamily": family, "gateway": gateway, "subnetMask": mask_of(address).unwrap_or_else(|| mask.clone())})
                     })
                     .collect();
                 let mode = match network.settings.ipam {
@@ -379,6 +399,16 @@ impl World {
             })
         });
         (row, leased.into_iter().collect())
+    }
+}
+
+/// The mask that the length of an address's prefix stands for.
+fn mask_of(address: &str) -> Option<String> {
+    let (ip, prefix) = address.split_once('/')?;
+    let prefix: u32 = prefix.parse().ok()?;
+    match ip.parse().ok()? {
+        IpAddr::V4(_) => Some(Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0)).to_string()),
+        IpAddr::V6(_) => Some(Ipv6Addr::from_bits(u128::MAX.checked_shl(128_u32.checked_sub(prefix)?).unwrap_or(0)).to_string()),
     }
 }
 

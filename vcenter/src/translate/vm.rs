@@ -13,8 +13,9 @@ use vmtwin_model::units::{Bytes, MiB, VCpus};
 use vmtwin_model::vsphere::VirtualMachine;
 use vmtwin_model::vsphere::spec::{Allocation, Backing, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel};
 use vmtwin_model::vsphere::vm::{
-    Config, ConnectionState, CryptoKeyId, CustomizationInfo, Guest, GuestNic, Hardware, Heartbeat, IpAddress, IpConfig, KeyProviderId,
-    LayoutChain, LayoutDisk, LayoutEx, LayoutFile, Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus,
+    Config, ConnectionState, CryptoKeyId, CustomizationInfo, DhcpConfig, DhcpOptions, DnsConfig, Guest, GuestNic, Hardware, Heartbeat,
+    IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyProviderId, KeyValue, LayoutChain, LayoutDisk, LayoutEx,
+    LayoutFile, Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
 };
 
 use crate::soap;
@@ -64,7 +65,8 @@ fn decode(id: &VmId, properties: &Properties) -> Read<VirtualMachine> {
             Some("red") => Heartbeat::Red,
             Some("yellow") => Heartbeat::Yellow,
             Some("green") => Heartbeat::Green,
-            _ => Heartbeat::Gray,
+            Some("gray") | None => Heartbeat::Gray,
+            Some(_) => Heartbeat::Unknown,
         },
         resource_pool: text("resourcePool").map(PoolId::new),
         parent: text("parent").map(FolderId::new),
@@ -122,6 +124,24 @@ fn config(element: &Element) -> Read<Config> {
             })
         }),
         create_date: instant(element, "createDate")?,
+        v_app_config: element.child("vAppConfig").map(vapp).transpose()?,
+    })
+}
+
+fn vapp(element: &Element) -> Read<VAppConfig> {
+    let property = |element: &Element| -> Read<VAppProperty> {
+        Ok(VAppProperty {
+            key: parsed(element, "key")?.unwrap_or_default(),
+            id: text(element, "id").unwrap_or_default(),
+            type_: text(element, "type").unwrap_or_default(),
+            user_configurable: truth(element, "userConfigurable"),
+            default_value: text(element, "defaultValue").unwrap_or_default(),
+            value: text(element, "value").unwrap_or_default(),
+        })
+    };
+    Ok(VAppConfig {
+        property: element.list("property").map(property).collect::<Read<_>>()?,
+        ovf_environment_transport: element.list("ovfEnvironmentTransport").map(|way| way.text.as_str().into()).collect(),
     })
 }
 
@@ -254,7 +274,10 @@ fn guest(element: &Element) -> Read<Guest> {
                     .flat_map(|config| config.list("ipAddress"))
                     .map(address)
                     .collect::<Read<_>>()?,
+                dhcp: element.at("ipConfig.dhcp").map(dhcp),
+                auto_configuration_enabled: element.at("ipConfig").and_then(|config| truth(config, "autoConfigurationEnabled")),
             },
+            dns_config: element.child("dnsConfig").map(dns),
         })
     };
     Ok(Guest {
@@ -263,10 +286,51 @@ fn guest(element: &Element) -> Read<Guest> {
         host_name: text(element, "hostName"),
         ip_address: text(element, "ipAddress"),
         net: element.list("net").map(nic).collect::<Read<_>>()?,
+        ip_stack: element.list("ipStack").map(stack).collect::<Read<_>>()?,
         customization_info: element.child("customizationInfo").and_then(|info| {
             Some(CustomizationInfo { customization_status: text(info, "customizationStatus")?, error_msg: text(info, "errorMsg") })
         }),
     })
+}
+
+fn stack(element: &Element) -> Read<IpStack> {
+    let route = |element: &Element| -> Read<IpRoute> {
+        Ok(IpRoute {
+            network: text(element, "network").unwrap_or_default(),
+            prefix_length: parsed(element, "prefixLength")?.unwrap_or_default(),
+            gateway: IpRouteGateway { ip_address: text(element, "gateway.ipAddress"), device: text(element, "gateway.device") },
+        })
+    };
+    let routes = element.at("ipRouteConfig").into_iter().flat_map(|config| config.list("ipRoute"));
+    Ok(IpStack {
+        dns_config: element.child("dnsConfig").map(dns),
+        ip_route_config: IpRouteConfig { ip_route: routes.map(route).collect::<Read<_>>()? },
+        ip_stack_config: element.list("ipStackConfig").map(key_value).collect(),
+        dhcp_config: element.child("dhcpConfig").map(dhcp),
+    })
+}
+
+fn dns(element: &Element) -> DnsConfig {
+    let texts = |path: &str| element.list(path).map(|entry| entry.text.as_str().into()).collect();
+    DnsConfig {
+        dhcp: truth(element, "dhcp").unwrap_or_default(),
+        host_name: text(element, "hostName").unwrap_or_default(),
+        domain_name: text(element, "domainName").unwrap_or_default(),
+        ip_address: texts("ipAddress"),
+        search_domain: texts("searchDomain"),
+    }
+}
+
+fn dhcp(element: &Element) -> DhcpConfig {
+    let options = |element: &Element| DhcpOptions {
+        enable: truth(element, "enable").unwrap_or_default(),
+        config: element.list("config").map(key_value).collect(),
+    };
+    DhcpConfig { ipv4: element.child("ipv4").map(options), ipv6: element.child("ipv6").map(options) }
+}
+
+fn key_value(element: &Element) -> KeyValue {
+    KeyValue { key: text(element, "key").unwrap_or_default(), value: text(element, "value").unwrap_or_default() }
 }
 
 fn address(element: &Element) -> Read<IpAddress> {

@@ -10,6 +10,7 @@ use vmtwin_model::kube::virtual_machine::{BootstrapSpec, CloudInit, NetworkInter
 
 use crate::admission::cause::{self, Causes, Shown};
 use crate::admission::request::Request;
+use crate::guest_network::{GLOBAL, INTERFACE, Row, row_of};
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
     let nothing = BootstrapSpec::default();
@@ -23,22 +24,18 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
 }
 
 fn validate_interface(path: &str, interface: &NetworkInterfaceSpec, bootstrap: &BootstrapSpec, causes: &mut Causes) {
-    if bootstrap.cloud_init.is_none() {
-        if !interface.guest_device_name.is_empty() {
-            causes.push(only_with(path, "guestDeviceName", &interface.guest_device_name, "CloudInit"));
+    let mut told = |field: &str, is_set: bool, cause: &dyn Fn(&'static Row) -> Cause| {
+        let row = row_of(INTERFACE, field);
+        if is_set && !row.is_told_by(bootstrap) {
+            causes.push(cause(row));
         }
-        if let Some(mtu) = interface.mtu {
-            causes.push(only_with(path, "mtu", mtu, "CloudInit"));
-        }
-        if !interface.routes.is_empty() {
-            causes.push(only_with(path, "routes", "routes", "CloudInit"));
-        }
-        if !interface.search_domains.is_empty() {
-            causes.push(only_with(path, "searchDomains", &interface.search_domains.join(","), "CloudInit"));
-        }
-    }
-    if !interface.nameservers.is_empty() && bootstrap.cloud_init.is_none() && bootstrap.sysprep.is_none() {
-        causes.push(only_with(path, "nameservers", &interface.nameservers.join(","), "CloudInit and Sysprep"));
+    };
+    let device = &interface.guest_device_name;
+    told("guestDeviceName", !device.is_empty(), &|row| only_with(path, row, device));
+    told("mtu", interface.mtu.is_some(), &|row| only_with(path, row, interface.mtu.unwrap_or_default()));
+    told("routes", !interface.routes.is_empty(), &|row| only_with(path, row, "routes"));
+    for (field, list) in [("searchDomains", &interface.search_domains), ("nameservers", &interface.nameservers)] {
+        told(field, !list.is_empty(), &|row| only_with(path, row, &list.join(",")));
     }
 }
 
@@ -58,18 +55,19 @@ fn validate_global(network: &NetworkSpec, bootstrap: &BootstrapSpec, causes: &mu
                 let text = format!("{field} is available only for CloudInit when {setting} is true");
                 causes.push(cause::invalid(format!("spec.network.{field}"), &list.join(","), &text));
             }
-            Some(_) => {}
-            None if bootstrap.linux_prep.is_none() && bootstrap.sysprep.is_none() => {
-                causes.push(only_with("spec.network", field, &list.join(","), "LinuxPrep and Sysprep"));
+            _ => {
+                let row = row_of(GLOBAL, field);
+                if !row.is_told_by(bootstrap) {
+                    causes.push(only_with("spec.network", row, &list.join(",")));
+                }
             }
-            None => {}
         }
     }
 }
 
-fn only_with(path: &str, field: &str, value: impl Shown, providers: &str) -> Cause {
-    let text = format!("{field} is available only with the following bootstrap providers: {providers}");
-    cause::invalid(format!("{path}.{field}"), value, &text)
+fn only_with(path: &str, row: &Row, value: impl Shown) -> Cause {
+    let text = format!("{} is available only with the following bootstrap providers: {}", row.field, row.providers());
+    cause::invalid(format!("{path}.{}", row.field), value, &text)
 }
 
 #[cfg(test)]

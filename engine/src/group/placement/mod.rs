@@ -8,11 +8,13 @@
 mod candidates;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use vmtwin_model::id::ClusterId;
-use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacementStatus, VirtualMachineGroup};
+use vmtwin_model::id::{ClusterId, DatastoreId};
+use vmtwin_model::kube::virtual_machine_group::{
+    GroupMemberStatus, GroupPlacementDatastoreStatus, GroupPlacementStatus, VirtualMachineGroup,
+};
 use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
 use vmtwin_model::time::Timestamp;
@@ -154,23 +156,46 @@ fn ask(
         Ok(other) => unreachable!("a placement answered {other:?}"),
         Err(failure) => return Err(Verdict::failed(format!("PlaceVmsXCluster failed: {}", text_of(&operation, &failure))).into()),
     };
+    let names = datastore_names(cx, &placements)?;
     let by_name: BTreeMap<&str, &Placement> = placements.iter().map(|placement| (&*placement.vm_name, placement)).collect();
     let status = |wanted: &Wanted| {
         let (vm, of) = (wanted.vm.name(), &wanted.vm.spec().group_name);
         let missing = || Verdict::failed(format!("no placement result for VM {vm} in group {of}"));
         let placement = by_name.get(vm).ok_or_else(missing)?;
-        result(&candidates, placement)
+        result(&candidates, placement, &names)
     };
     wanted.iter().map(status).collect()
 }
 
-fn result(candidates: &Candidates, placement: &Placement) -> Flow<GroupPlacementStatus> {
+/// The names of the datastores that were recommended.
+fn datastore_names(cx: &mut Cx<'_>, placements: &[Placement]) -> Flow<BTreeMap<DatastoreId, Arc<str>>> {
+    let ids: BTreeSet<&DatastoreId> = placements.iter().flat_map(|placement| &placement.datastores).map(|(_, id)| id).collect();
+    let mut names = BTreeMap::new();
+    for id in ids {
+        let operation = Operation::RetrieveDatastore { datastore: id.clone() };
+        match cx.call(operation.clone())? {
+            Ok(Reply::Datastore { name, .. }) => drop(names.insert(id.clone(), name)),
+            Ok(other) => unreachable!("a datastore answered {other:?}"),
+            Err(failure) => return Err(Verdict::failed(format!("failed to get datastore: {}", text_of(&operation, &failure))).into()),
+        }
+    }
+    Ok(names)
+}
+
+fn result(candidates: &Candidates, placement: &Placement, names: &BTreeMap<DatastoreId, Arc<str>>) -> Flow<GroupPlacementStatus> {
+    let datastore = |(disk_key, id): &(Option<i32>, DatastoreId)| GroupPlacementDatastoreStatus {
+        disk_key: *disk_key,
+        id: id.to_string(),
+        name: names.get(id).map(ToString::to_string).unwrap_or_default(),
+        top_level_directory_create_supported: true,
+        ..GroupPlacementDatastoreStatus::default()
+    };
     let unknown = || Verdict::failed(format!("no zone assignment for ResourcePool {}", placement.pool));
     Ok(GroupPlacementStatus {
         zone_id: candidates.zones.get(&placement.pool).ok_or_else(unknown)?.to_string(),
         pool: placement.pool.to_string(),
         node: placement.host.as_ref().map(ToString::to_string).unwrap_or_default(),
-        datastores: Vec::new(),
+        datastores: placement.datastores.iter().map(datastore).collect(),
     })
 }
 

@@ -8,6 +8,7 @@ use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource}
 use vmtwin_model::vsphere::operation::DeployLibraryItem;
 use vmtwin_model::vsphere::{ConfigSpec, Operation, Reply};
 
+use super::fast_deploy::FastDeploy;
 use super::place::Place;
 use super::prerequisites::Needs;
 use crate::features::Feature;
@@ -17,11 +18,11 @@ use crate::vm::update::configuration::resize;
 use crate::vm::{VmDraft, keys, notice, text_of};
 
 /// Starts the deploy.
-pub(super) fn start(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, place: Place, config: ConfigSpec) {
+pub(super) fn start(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, place: Place, config: ConfigSpec, fast: Option<&FastDeploy>) {
     note_class(cx, draft, needs);
     let config = Arc::new(config);
     let Place { zone, pool, folder, host, .. } = place;
-    let deploy = if needs.image.type_ == "ISO" {
+    let deploy = if needs.image.type_ == "ISO" || fast.is_some() {
         Operation::CreateVm { folder, config, pool, host }
     } else {
         Operation::DeployLibraryItem(DeployLibraryItem {
@@ -35,7 +36,8 @@ pub(super) fn start(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, place: 
             vm_config_spec: config,
         })
     };
-    cx.create_in_background(Argument { deploy, zone });
+    let before = fast.map(FastDeploy::before).unwrap_or_default();
+    cx.create_in_background(Argument { before, deploy, cleanup: fast.map(FastDeploy::cleanup), zone });
 }
 
 /// The VM starts in sync with its class.
@@ -52,10 +54,31 @@ pub(crate) fn class_reference(name: &str) -> LocalObjectRef {
     LocalObjectRef { api_version: info.api_version(), kind: info.kind.to_owned(), name: name.to_owned() }
 }
 
+/// Does what comes before, makes the VM, and takes everything back if that fails; the error is the failure's text.
+fn make(cx: &mut Cx<'_>, argument: &Argument) -> Flow<Result<Reply, Arc<str>>> {
+    let mut outcome = Ok(Reply::Done);
+    for operation in argument.before.iter().chain([&argument.deploy]) {
+        outcome = match cx.call(operation.clone())? {
+            Ok(reply) => Ok(reply),
+            // What an earlier attempt made is as good.
+            Err(failure) if failure.is_a("FileAlreadyExists") && *operation != argument.deploy => Ok(Reply::Done),
+            Err(failure) => Err(text_of(operation, &failure)),
+        };
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if let (Err(_), Some(cleanup)) = (&outcome, &argument.cleanup) {
+        // A folder that stays behind is no reason for another error.
+        let _ = cx.call(cleanup.clone())?;
+    }
+    Ok(outcome)
+}
+
 /// The pass that stands for the background work: makes the VM, and writes how it went.
 pub(crate) fn finish(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
     let Some(argument) = cx.argument() else { return Ok(Verdict::Done) };
-    let outcome = cx.call(argument.deploy.clone())?;
+    let outcome = make(cx, &argument)?;
     let now = cx.now();
     match outcome {
         Ok(Reply::Created(vm)) => {
@@ -67,8 +90,8 @@ pub(crate) fn finish(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
             Ok(Verdict::Progress("created vm"))
         }
         Ok(other) => unreachable!("a create answered {other:?}"),
-        Err(failure) => {
-            let error: Arc<str> = format!("deploy error: {}", text_of(&argument.deploy, &failure)).into();
+        Err(text) => {
+            let error: Arc<str> = format!("deploy error: {text}").into();
             draft.status_mut().conditions.put(Condition::fails(ConditionType::Created, Reason::Error, error.clone()), now);
             if cx.settings.features.on(Feature::FastDeploy) {
                 draft.status_mut().conditions.put(Condition::fails(ConditionType::PlacementReady, Reason::Error, error.clone()), now);

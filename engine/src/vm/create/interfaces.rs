@@ -27,6 +27,8 @@ const PATIENCE: Span = Span::from_secs(15);
 pub(crate) struct Interface {
     /// Its name in the VM's spec.
     pub(crate) name: String,
+    /// The provider's object; a network that is addressed by its name has none.
+    pub(crate) object: Option<ObjectKey>,
     /// The network, as vSphere's adapter is to name it.
     pub(crate) network: Arc<str>,
     /// The id of the port at the provider.
@@ -63,7 +65,7 @@ pub(crate) fn ready(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Interface>> {
         let mut made = Vec::with_capacity(wanted.len());
         for (interface, key) in wanted.iter().zip(&objects) {
             match cx.get(key).as_deref().map_or(Seen::NotReady(None), |object| read(object, interface)) {
-                Seen::Ready(interface) => made.push(interface),
+                Seen::Ready(interface) => made.push(Interface { object: Some(key.clone()), ..interface }),
                 Seen::NotReady(why) => {
                     failure = failure.or(why);
                     waiting.push(key.clone());
@@ -81,6 +83,47 @@ pub(crate) fn ready(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Interface>> {
     }
 }
 
+/// The interfaces as far as they are made, in the spec's order, without waiting for any or making one. Those that aren't ready are missing.
+pub(crate) fn made(cx: &mut Cx<'_>, draft: &VmDraft) -> Vec<Interface> {
+    let wanted = match &draft.spec().network {
+        Some(network) if !network.disabled => network.interfaces.clone(),
+        _ => return Vec::new(),
+    };
+    if cx.settings.network_provider == NetworkProvider::Named {
+        return wanted.iter().map(named).collect();
+    }
+    let mut made = Vec::with_capacity(wanted.len());
+    for interface in &wanted {
+        let key = key_of(cx.settings.network_provider, draft, interface);
+        if let Some(Seen::Ready(found)) = cx.get(&key).as_deref().map(|object| read(object, interface)) {
+            made.push(Interface { object: Some(key), ..found });
+        }
+    }
+    made
+}
+
+/// The interfaces that the VM has objects for and doesn't name any more, by the name that each had.
+pub(crate) fn orphans(cx: &mut Cx<'_>, draft: &VmDraft, named: &[Interface]) -> Vec<Interface> {
+    let vm = draft.base().key.clone();
+    let objects: Vec<Arc<Object>> = match cx.settings.network_provider {
+        NetworkProvider::Vpc => cx.naming::<SubnetPort>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::NsxT => cx.naming::<VirtualNetworkInterface>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::Vds => cx.naming::<NetworkInterface>(&vm).into_iter().map(|known| known.object).collect(),
+        NetworkProvider::Named => Vec::new(),
+    };
+    let orphan = |object: Arc<Object>| {
+        let name = object.meta.labels.as_ref()?.get(keys::VM_INTERFACE_NAME)?.clone();
+        let spec = NetworkInterfaceSpec { name: name.clone(), ..NetworkInterfaceSpec::default() };
+        let interface = match read(&object, &spec) {
+            Seen::Ready(interface) => interface,
+            Seen::NotReady(_) => Interface { name, ..Interface::default() },
+        };
+        Some(Interface { object: Some(object.key.clone()), ..interface })
+    };
+    let is_named = |key: &ObjectKey| named.iter().any(|interface| interface.object.as_ref() == Some(key));
+    objects.into_iter().filter(|object| !is_named(&object.key)).filter_map(orphan).collect()
+}
+
 fn named(interface: &NetworkInterfaceSpec) -> Interface {
     let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
     Interface { name: interface.name.clone(), network: network.into(), dhcp4: true, ..Interface::default() }
@@ -90,16 +133,12 @@ fn named(interface: &NetworkInterfaceSpec) -> Interface {
 fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> Flow<ObjectKey> {
     let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
     let vm = draft.name();
-    let name = match network {
-        "" => format!("{vm}-{}", interface.name),
-        network => format!("{vm}-{network}-{}", interface.name),
-    };
-    let key = ObjectKey::new(kind(cx.settings.network_provider), draft.namespace().clone(), name.as_str());
+    let key = key_of(cx.settings.network_provider, draft, interface);
     if cx.get(&key).is_some() {
         return Ok(key);
     }
     let meta = ObjectMeta {
-        name: Some(name),
+        name: Some(key.name.to_string()),
         namespace: Some(draft.namespace().to_string()),
         labels: Some(
             [(keys::VM_NAME, vm.to_string()), (keys::VM_INTERFACE_NAME, interface.name.clone())]
@@ -131,6 +170,16 @@ fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) ->
     }
 }
 
+/// `<vm>-<network>-<interface>`, or `<vm>-<interface>` without a network.
+fn key_of(provider: NetworkProvider, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> ObjectKey {
+    let vm = draft.name();
+    let name = match interface.network.as_ref().map_or("", |network| network.name.as_str()) {
+        "" => format!("{vm}-{}", interface.name),
+        network => format!("{vm}-{network}-{}", interface.name),
+    };
+    ObjectKey::new(kind(provider), draft.namespace().clone(), name.as_str())
+}
+
 fn kind(provider: NetworkProvider) -> Kind {
     match provider {
         NetworkProvider::Vpc => SubnetPort::KIND,
@@ -153,10 +202,17 @@ fn owner(draft: &VmDraft) -> OwnerReference {
 
 fn subnet_port(interface: &NetworkInterfaceSpec, network: &str) -> SubnetPortSpec {
     let is_subnet = interface.network.as_ref().is_some_and(|reference| reference.kind == "Subnet");
-    let mac = interface.mac_addr.to_lowercase();
     let (subnet, subnet_set) = if is_subnet { (network.to_owned(), String::new()) } else { (String::new(), network.to_owned()) };
-    let address_bindings = if mac.is_empty() { Vec::new() } else { vec![PortAddressBinding { mac_address: mac, ..Default::default() }] };
-    SubnetPortSpec { subnet, subnet_set, address_bindings }
+    SubnetPortSpec { subnet, subnet_set, address_bindings: address_binding(interface).into_iter().collect() }
+}
+
+/// The one binding that a VPC's port takes: the last address without its prefix, and the MAC address in lower case. Source: vm-lifecycle
+/// §11.7.2.
+fn address_binding(interface: &NetworkInterfaceSpec) -> Option<PortAddressBinding> {
+    let bare = |cidr: &String| Some(cidr.split_once('/')?.0.parse::<std::net::IpAddr>().ok()?.to_string());
+    let ip_address = interface.addresses.iter().filter_map(bare).next_back().unwrap_or_default();
+    let mac_address = interface.mac_addr.to_lowercase();
+    (!(ip_address.is_empty() && mac_address.is_empty())).then_some(PortAddressBinding { ip_address, mac_address })
 }
 
 enum Seen {
@@ -250,8 +306,11 @@ fn from_network_interface(status: &network_interface::NetworkInterfaceStatus) ->
 
 /// An address with the prefix length of its mask; a mask that is none gives the bare address.
 fn with_prefix(address: &str, mask: &str) -> String {
-    match mask.parse::<std::net::Ipv4Addr>() {
-        Ok(mask) => format!("{address}/{}", mask.to_bits().leading_ones()),
+    use std::net::IpAddr;
+
+    match mask.parse::<IpAddr>() {
+        Ok(IpAddr::V4(mask)) => format!("{address}/{}", mask.to_bits().leading_ones()),
+        Ok(IpAddr::V6(mask)) => format!("{address}/{}", mask.to_bits().leading_ones()),
         Err(_) if mask.parse::<u8>().is_ok() => format!("{address}/{mask}"),
         Err(_) => address.to_owned(),
     }
@@ -265,7 +324,8 @@ mod tests {
     fn a_mask_becomes_a_prefix_length() {
         assert_eq!(with_prefix("192.168.0.3", "255.255.255.0"), "192.168.0.3/24");
         assert_eq!(with_prefix("192.168.0.3", "16"), "192.168.0.3/16");
-        assert_eq!(with_prefix("fd00::1", "ffff::"), "fd00::1");
+        assert_eq!(with_prefix("fd00::1", "ffff:ffff:ffff:ffff::"), "fd00::1/64");
+        assert_eq!(with_prefix("fd00::1", ""), "fd00::1");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! status in a pass of its own (`deploy::finish`).
 
 pub(super) mod deploy;
+mod fast_deploy;
 pub(crate) mod interfaces;
 mod place;
 pub(crate) mod prerequisites;
@@ -46,10 +47,27 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     }
     let needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
-    let place = placed(cx, draft, &needs)?;
-    let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
-    deploy::start(cx, draft, &needs, place, config);
+    refuse_templates(cx, draft, &needs)?;
+    let mode = fast_deploy::mode(cx, draft, &needs);
+    let place = placed(cx, draft, &needs, place::Wants { datastore: mode.is_some() })?;
+    let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
+    let fast = fast_deploy::prepare(cx, draft, &needs, &place, mode)?;
+    if let Some(fast) = &fast {
+        fast.complete(&mut config, draft, &needs);
+    }
+    deploy::start(cx, draft, &needs, place, config, fast.as_ref());
     Ok(())
+}
+
+/// A VM template of the content library can't be deployed. Source: vm-lifecycle §6.3.
+fn refuse_templates(cx: &Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) -> Flow<()> {
+    if needs.image.type_ != "VMTX" {
+        return Ok(());
+    }
+    let text = format!("creating VM from VMTX content library type is not supported: {}", needs.image.name);
+    let now = cx.now();
+    draft.status_mut().conditions.put(Condition::fails(ConditionType::Created, Reason::Error, text.clone()), now);
+    Err(Verdict::failed(text).into())
 }
 
 fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interfaces::Interface>> {
@@ -73,8 +91,8 @@ fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interface
     result
 }
 
-fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) -> Flow<place::Place> {
-    let result = place::decide(cx, draft, needs);
+fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs, wants: place::Wants) -> Flow<place::Place> {
+    let result = place::decide(cx, draft, needs, wants);
     let now = cx.now();
     let condition = match &result {
         Err(Stop::Suspended) => return result,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use vmtwin_model::id::{FolderId, HostId, PoolId};
+use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId};
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::zone::{Zone, ZoneEntityInfo};
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
@@ -13,7 +13,7 @@ use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
 use vmtwin_model::vsphere::{Operation, Reply};
 
 use super::prerequisites::{Needs, not_found};
-use super::spec;
+use super::{fast_deploy, spec};
 use crate::affinity;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known};
@@ -28,9 +28,18 @@ pub(crate) struct Place {
     pub(crate) folder: FolderId,
     pub(crate) host: Option<HostId>,
     pub(crate) cluster: Option<vmtwin_model::id::ClusterId>,
+    /// The datastore of its home, where that is decided beforehand.
+    pub(crate) datastore: Option<DatastoreId>,
 }
 
-pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs) -> Flow<Place> {
+/// What is to be decided besides the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wants {
+    /// The datastore.
+    pub(super) datastore: bool,
+}
+
+pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, wants: Wants) -> Flow<Place> {
     let label = draft.label(keys::ZONE).filter(|zone| !zone.is_empty()).map(str::to_owned);
     let grouped = !draft.spec().group_name.is_empty() && cx.settings.features.on(Feature::VMGroups);
     let place = if grouped {
@@ -39,11 +48,12 @@ pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs) -> Flo
         };
         let joins =
             label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta()));
-        if joins { from_group(cx, draft, &group)? } else { alone(cx, draft, needs, label.as_deref())? }
+        if joins { from_group(cx, draft, &group)? } else { alone(cx, draft, needs, label.as_deref(), wants)? }
     } else {
-        alone(cx, draft, needs, label.as_deref())?
+        alone(cx, draft, needs, label.as_deref(), wants)?
     };
     hold_against_label(cx, draft, &place, label.as_deref())?;
+    let place = if wants.datastore && place.datastore.is_none() { with_datastore(cx, draft, needs, place)? } else { place };
     draft.set_label(keys::ZONE, Some(&place.zone));
     Ok(place)
 }
@@ -69,10 +79,12 @@ fn from_group(cx: &mut Cx<'_>, draft: &VmDraft, group: &Known<VirtualMachineGrou
     let zone = find_zone(cx, draft, &placement.zone_id)?;
     let host = (!placement.node.is_empty()).then(|| HostId::from(placement.node.as_str()));
     let pool = if placement.pool.is_empty() { None } else { Some(PoolId::from(placement.pool.as_str())) };
-    in_zone(&zone, pool, host)
+    let home = placement.datastores.iter().find(|datastore| datastore.disk_key.is_none()).or(placement.datastores.first());
+    let datastore = home.map(|datastore| DatastoreId::from(datastore.id.as_str()));
+    Ok(Place { datastore, ..in_zone(&zone, pool, host)? })
 }
 
-fn alone(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, label: Option<&str>) -> Flow<Place> {
+fn alone(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, label: Option<&str>, wants: Wants) -> Flow<Place> {
     if let Some(name) = label {
         let zone = find_zone(cx, draft, name)?;
         return in_zone(&zone, None, None);
@@ -80,7 +92,7 @@ fn alone(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, label: Option<&str>) -
     let zones = candidates(cx, draft)?;
     match zones.as_slice() {
         [zone] => in_zone(zone, None, None),
-        zones => across(cx, draft, needs, zones),
+        zones => across(cx, draft, needs, zones, wants),
     }
 }
 
@@ -125,11 +137,26 @@ fn in_zone(zone: &Known<Zone>, pool: Option<PoolId>, host: Option<HostId>) -> Fl
         folder: FolderId::from(vms.folder_mo_id.as_str()),
         host,
         cluster: vms.cluster_mo_ids.get(nth).map(|id| id.as_str().into()),
+        datastore: None,
     })
 }
 
+/// Has vSphere choose a datastore where the zone is settled.
+fn with_datastore(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, place: Place) -> Flow<Place> {
+    let Some(cluster) = place.cluster.clone() else { return Ok(place) };
+    let config_spec = Arc::new(spec::to_be_placed(cx, draft, needs, &place)?);
+    let operation = Operation::PlaceVm { cluster, config_spec };
+    let placements = match cx.call(operation.clone())? {
+        Ok(Reply::Placements(placements)) => placements,
+        Ok(other) => unreachable!("a placement answered {other:?}"),
+        Err(failure) => return Err(Verdict::failed(format!("PlaceVm failed: {}", text_of(&operation, &failure))).into()),
+    };
+    let datastore = placements.first().and_then(|placement| fast_deploy::home_of(&placement.datastores));
+    Ok(Place { datastore, ..place })
+}
+
 /// Puts the choice between several zones to vSphere. Source: placement-groups §3.4-2.
-fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, zones: &[Known<Zone>]) -> Flow<Place> {
+fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, zones: &[Known<Zone>], wants: Wants) -> Flow<Place> {
     let first = in_zone(&zones[0], None, None)?;
     let config = spec::to_be_placed(cx, draft, needs, &first)?;
     let pools = |zone: &Known<Zone>| managed(zone).map(|vms| vms.pool_mo_ids.clone()).unwrap_or_default();
@@ -138,7 +165,7 @@ fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, zones: &[Known<Zone>]
         resource_pools,
         vm_placement_specs: vec![Arc::new(config)],
         host_recomm_required: false,
-        datastore_recomm_required: false,
+        datastore_recomm_required: wants.datastore,
     });
     let placements = match cx.call(operation.clone())? {
         Ok(Reply::Placements(placements)) => placements,
@@ -152,5 +179,6 @@ fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, zones: &[Known<Zone>]
     let Some(zone) = zone else {
         return Err(Verdict::failed(format!("no zone assignment for ResourcePool {}", chosen.pool)).into());
     };
-    in_zone(zone, Some(chosen.pool), chosen.host)
+    let datastore = fast_deploy::home_of(&chosen.datastores);
+    Ok(Place { datastore, ..in_zone(zone, Some(chosen.pool), chosen.host)? })
 }

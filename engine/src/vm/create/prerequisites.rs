@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::storage::v1::StorageClass;
 use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
 use vmtwin_model::kube::virtual_machine_class::{VirtualMachineClass, VirtualMachineClassSpec};
@@ -13,7 +12,7 @@ use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, 
 
 use crate::pass::{Cx, Flow, Known};
 use crate::verdict::Verdict;
-use crate::vm::VmDraft;
+use crate::vm::{VmDraft, secrets};
 
 /// What a VM is made of.
 #[derive(Clone, Debug)]
@@ -34,13 +33,14 @@ impl Needs {
 }
 
 /// A prerequisite that is missing.
-struct Missing {
-    reason: Reason,
-    message: Arc<str>,
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) reason: Reason,
+    pub(crate) message: Arc<str>,
 }
 
 impl Missing {
-    fn new(reason: Reason, message: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn new(reason: Reason, message: impl Into<Arc<str>>) -> Self {
         Self { reason, message: message.into() }
     }
 }
@@ -51,15 +51,7 @@ pub(super) fn check(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Needs> {
     let image = find_image(cx, draft);
     let since = cx.now().to_second();
     let image = note(cx, draft, ConditionType::ImageReady, image, |_| format!("VirtualMachineImage was ready at {since}").into());
-    let bootstrap = match find_bootstrap(cx, draft) {
-        Some(found) => note(cx, draft, ConditionType::BootstrapReady, found, |()| "".into()),
-        None => {
-            if draft.status().conditions.condition(&ConditionType::BootstrapReady).is_some() {
-                draft.status_mut().conditions.take(&ConditionType::BootstrapReady);
-            }
-            Ok(())
-        }
-    };
+    let bootstrap = check_bootstrap(cx, draft);
     let storage = find_storage(cx, draft);
     let storage = note(cx, draft, ConditionType::StorageReady, storage, |_| "".into());
     match (class, image, bootstrap, storage) {
@@ -128,16 +120,29 @@ fn find_image(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<VirtualMachineImageSta
         return Err(Missing::new(Reason::NotSet, "spec.image is not set"));
     };
     let namespace = draft.namespace().clone();
-    let (kind, status) = match image.kind.as_str() {
-        "VirtualMachineImage" => {
-            (VirtualMachineImage::KIND, cx.find::<VirtualMachineImage>(&namespace, &image.name).map(|image| image.status().clone()))
-        }
-        "ClusterVirtualMachineImage" => {
-            (ClusterVirtualMachineImage::KIND, cx.find::<ClusterVirtualMachineImage>("", &image.name).map(|image| image.status().clone()))
-        }
+    let own = |cx: &mut Cx<'_>| {
+        let found = cx.find::<VirtualMachineImage>(&namespace, &image.name)?;
+        Some((found.spec().provider_ref.clone(), found.status().clone()))
+    };
+    let shared = |cx: &mut Cx<'_>| {
+        let found = cx.find::<ClusterVirtualMachineImage>("", &image.name)?;
+        Some((found.spec().provider_ref.clone(), found.status().clone()))
+    };
+    let missing = |text: String| Missing::new(Reason::NotFound, text);
+    let (provider, status) = match image.kind.as_str() {
+        "VirtualMachineImage" => own(cx).ok_or_else(|| missing(not_found(VirtualMachineImage::KIND, &image.name)))?,
+        "ClusterVirtualMachineImage" => shared(cx).ok_or_else(|| missing(not_found(ClusterVirtualMachineImage::KIND, &image.name)))?,
+        "" => own(cx)
+            .or_else(|| shared(cx))
+            .ok_or_else(|| missing(format!("no VM image exists for {:?} in namespace or cluster scope", image.name)))?,
         other => return Err(Missing::new(Reason::UnknownKind, other)),
     };
-    let status = status.ok_or_else(|| Missing::new(Reason::NotFound, not_found(kind, &image.name)))?;
+    if let Some(provider) = provider.filter(|provider| !provider.kind.is_empty())
+        && !matches!(provider.kind.as_str(), "ContentLibraryItem" | "ClusterContentLibraryItem")
+    {
+        let text = format!("image provider kind {:?} is not supported", provider.kind);
+        return Err(Missing::new(Reason::NotSupported, text));
+    }
     match status.conditions.condition(&ConditionType::Ready) {
         Some(ready) if ready.status == ConditionStatus::True => Ok(status),
         Some(ready) if ready.status == ConditionStatus::False => Err(Missing::new(ready.reason.clone(), ready.message.clone())),
@@ -145,18 +150,17 @@ fn find_image(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<VirtualMachineImageSta
     }
 }
 
-/// The secrets that the bootstrap provider names; nothing where no provider is named.
-fn find_bootstrap(cx: &mut Cx<'_>, draft: &VmDraft) -> Option<Result<(), Missing>> {
-    let bootstrap = draft.spec().bootstrap.clone()?;
-    let namespace = draft.namespace().clone();
-    let raw = bootstrap.cloud_init.and_then(|cloud_init| cloud_init.raw_cloud_config);
-    Some(raw.map_or(Ok(()), |selector| {
-        let secret = cx.find::<Secret>(&namespace, &selector.name);
-        let secret = secret.ok_or_else(|| Missing::new(Reason::NotFound, not_found(Secret::KIND, &selector.name)))?;
-        let has_key = secret.spec().data.iter().flatten().any(|(key, _)| *key == selector.key);
-        let text = format!("required key {:?} not found in Secret {:?}", selector.key, selector.name);
-        if has_key { Ok(()) } else { Err(Missing::new(Reason::RequiredKeyNotFound, text)) }
-    }))
+/// The secrets that the bootstrap providers name; without a bootstrap there is no condition.
+pub(crate) fn check_bootstrap(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Result<(), Arc<str>> {
+    const TYPE: ConditionType = ConditionType::BootstrapReady;
+    let Some(bootstrap) = draft.spec().bootstrap.clone() else {
+        if draft.status().conditions.condition(&TYPE).is_some() {
+            draft.status_mut().conditions.take(&TYPE);
+        }
+        return Ok(());
+    };
+    let found = secrets::check(cx, draft, &bootstrap);
+    note(cx, draft, TYPE, found, |()| "".into())
 }
 
 fn find_storage(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Arc<str>, Missing> {

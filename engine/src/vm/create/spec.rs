@@ -73,10 +73,14 @@ fn base(draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
     spec.cpu_allocation = Some(compute.cpu);
     spec.memory_allocation = Some(compute.memory_allocation);
     spec.guest_id = guest_id(draft, needs, spec.guest_id.take());
-    if !needs.image.firmware.is_empty() {
-        spec.firmware = Some(needs.image.firmware.as_str().into());
+    if let Some(firmware) = firmware(draft, needs) {
+        spec.firmware = Some(firmware);
     }
-    spec.version = hardware_version(draft, spec.version.take()).map(Into::into);
+    if let Some(tracking) = draft.spec().advanced.as_ref().and_then(|advanced| advanced.change_block_tracking) {
+        spec.change_tracking_enabled = Some(tracking);
+    }
+    let version = hardware_version(draft, needs, spec.version.take(), &spec.device_change);
+    spec.version = version.map(|version| format!("vmx-{version}").into());
     spec.vm_profile = vec![ProfileSpec { profile_id: needs.storage_policy.clone() }];
     Ok(spec)
 }
@@ -177,11 +181,29 @@ fn guest_id(draft: &VmDraft, needs: &Needs, class: Option<Arc<str>>) -> Option<A
     }
 }
 
-/// The class's version or `minHardwareVersion`, whichever is newer; nothing leaves it to the platform.
-fn hardware_version(draft: &VmDraft, class: Option<Arc<str>>) -> Option<String> {
-    let of_class = class.and_then(|version| version.strip_prefix("vmx-")?.parse::<i32>().ok()).unwrap_or(0);
-    let version = of_class.max(draft.spec().min_hardware_version);
-    (version > 0).then(|| format!("vmx-{version}"))
+/// The VM's own firmware, else the image's; else it is left to the class.
+fn firmware(draft: &VmDraft, needs: &Needs) -> Option<Arc<str>> {
+    let own = draft.spec().boot_options.as_ref().and_then(|options| options.firmware);
+    let own = own.map(|firmware| firmware.as_str().to_ascii_lowercase().into());
+    own.or_else(|| Some(needs.image.firmware.as_str()).filter(|firmware| !firmware.is_empty()).map(Into::into))
+}
+
+/// The class's version or `minHardwareVersion`, whichever is newer. Where the class says none, what the devices need, but not less than the image has;
+/// nothing leaves it to the platform. Source: vm-lifecycle §6.2.
+fn hardware_version(draft: &VmDraft, needs: &Needs, class: Option<Arc<str>>, devices: &[DeviceChange]) -> Option<i32> {
+    const FOR_PASSTHROUGH: i32 = 17;
+    const FOR_CLAIMS: i32 = 15;
+    const FOR_TPM: i32 = 14;
+    let own = draft.spec().min_hardware_version;
+    if let Some(of_class) = class.and_then(|version| version.strip_prefix("vmx-")?.parse::<i32>().ok()).filter(|version| *version > 0) {
+        return Some(of_class.max(own));
+    }
+    let has = |type_: DeviceType| devices.iter().any(|change| change.device.type_ == type_);
+    let claims = draft.spec().volumes.iter().any(|volume| volume.persistent_volume_claim.is_some());
+    let reasons = [(has(DeviceType::VirtualPCIPassthrough), FOR_PASSTHROUGH), (claims, FOR_CLAIMS), (has(DeviceType::VirtualTPM), FOR_TPM)];
+    let of_image = needs.image.hardware_version.unwrap_or(0);
+    let needed = reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, least)| least.max(of_image));
+    needed.chain([own]).max().filter(|version| *version > 0)
 }
 
 /// The n-th Ethernet card of the class belongs to the n-th interface; interfaces beyond get VMXNET3, cards beyond are dropped.
@@ -196,21 +218,27 @@ fn connect(spec: &mut ConfigSpec, interfaces: &[Interface]) {
             Some(card) => (card.device, false),
             None => (Device::new(DeviceType::VirtualVmxnet3, key), true),
         };
-        device.backing = Some(Backing {
-            type_: Some("VirtualEthernetCardNetworkBackingInfo".into()),
-            device_name: Some(interface.network.clone()),
-            ..Backing::default()
-        });
-        if !interface.external_id.is_empty() {
-            device.external_id = Some(interface.external_id.as_str().into());
-        }
-        if !interface.mac.is_empty() {
-            device.address_type = Some("manual".into());
-            device.mac_address = Some(interface.mac.as_str().into());
-        } else if is_new {
+        plug(&mut device, interface);
+        if interface.mac.is_empty() && is_new {
             device.address_type = Some("generated".into());
         }
         spec.device_change.push(DeviceChange::add(device));
+    }
+}
+
+/// Puts an interface's network, port and MAC address on a card; all else of the card stays.
+pub(crate) fn plug(card: &mut Device, interface: &Interface) {
+    card.backing = Some(Backing {
+        type_: Some("VirtualEthernetCardNetworkBackingInfo".into()),
+        device_name: Some(interface.network.clone()),
+        ..Backing::default()
+    });
+    if !interface.external_id.is_empty() {
+        card.external_id = Some(interface.external_id.as_str().into());
+    }
+    if !interface.mac.is_empty() {
+        card.address_type = Some("manual".into());
+        card.mac_address = Some(interface.mac.as_str().into());
     }
 }
 

@@ -19,6 +19,9 @@ use crate::vm::{VmDraft, keys, text_of};
 /// How long a guest is given to do as it is told.
 const SOFT_TIMEOUT: Span = Span::from_mins(5);
 
+/// How Go writes the layout of an instant with nanoseconds.
+const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
+
 /// When a VM whose task runs is looked at again: the end of a failed task changes nothing that is watched.
 const TASK_POLL: Span = Span::from_secs(10);
 
@@ -178,8 +181,8 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
     if text.is_empty() {
         return Ok(None);
     }
-    let wanted =
-        Timestamp::parse(&text).map_err(|_| Verdict::failed(format!("spec.nextRestartTime {text:?} cannot be parsed with RFC3339Nano")))?;
+    let wanted = Timestamp::parse(&text)
+        .map_err(|_| Verdict::failed(format!("spec.nextRestartTime {text:?} cannot be parsed with {RFC3339_NANO:?}")))?;
     let last =
         vm.extra_config(keys::LAST_RESTART_TIME).and_then(|nanos| nanos.parse().ok()).map_or(Timestamp::default(), Timestamp::from_nanos);
     if wanted <= last || wanted > cx.now() {

@@ -8,6 +8,7 @@ use vmtwin_model::vsphere;
 
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
+use crate::vm::update::configuration::bootstrap::settle_instance_id;
 use crate::vm::{VmDraft, keys};
 
 pub(super) fn reconcile(_: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>> {
@@ -21,6 +22,7 @@ pub(super) fn reconcile(_: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virtu
     if draft.spec().instance_uuid.is_empty() && !config.instance_uuid.is_empty() {
         draft.spec_mut().instance_uuid = config.instance_uuid.to_string();
     }
+    settle_instance_id(draft);
     for (key, value) in keys::UPGRADED {
         draft.annotate(key, Some(value));
     }

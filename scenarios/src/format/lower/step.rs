@@ -9,7 +9,9 @@ use super::manifest::{Purpose, Raw, manifest};
 use super::reference::{reference, target};
 use super::{Cx, action};
 use crate::diagnostics::{Code, Region};
-use crate::format::output::{CallCount, CallResult, CallsCheck, Expect, KubeFault, Manifest, OperatorAction, Reference, Step, Verb};
+use crate::format::output::{
+    CallCount, CallResult, CallsCheck, Crash, CrashPoint, Expect, KubeFault, Manifest, OperatorAction, Reference, Step, Verb,
+};
 use crate::format::section::scalar::Text;
 use crate::format::section::step::{self, StepFields};
 use crate::format::shape::shorten;
@@ -332,10 +334,16 @@ fn operator(cx: &mut Cx<'_>, section: &Spanned<step::OperatorAction>) -> Option<
             cx.sink.tell(Code::Misplaced, operation.region, "`operation` goes with `at: call` and `at: answer`");
         }
     }
-    cx.sink.within_or(crash.skip.as_ref(), 0, 1_000_000_000, "the number of calls that pass", 0);
-    cx.sink.duration_or(section.down.as_ref(), Span::ZERO);
-    cx.sink.tell(Code::NotSupported, section.region, "a crash of the operator is not supported yet; `restart` is");
-    None
+    Some(OperatorAction::Crash(Crash {
+        at: match crash.at {
+            step::CrashPoint::Call => CrashPoint::Call,
+            step::CrashPoint::Answer => CrashPoint::Answer,
+            step::CrashPoint::Write => CrashPoint::Write,
+        },
+        operation: crash.operation.as_ref().map(|operation| operation.value.clone()),
+        skip: cx.sink.within_or(crash.skip.as_ref(), 0, 1_000_000_000, "the number of calls that pass", 0),
+        down: cx.sink.duration_or(section.down.as_ref(), Span::ZERO),
+    }))
 }
 
 fn kube(cx: &mut Cx<'_>, section: &Spanned<step::Kube>) -> Option<KubeFault> {

@@ -3,8 +3,10 @@
 //! Mirrors: vm-operator `pkg/providers/vsphere/vmprovider_vm_utils.go` and `session/session_vm_update.go`. All that is to change goes into one
 //! reconfigure; whatever it changes ends the pass, so that a power-on finds the VM as it is to be.
 
-mod bootstrap;
+pub(crate) mod bootstrap;
+mod cdrom;
 mod network_config;
+pub(crate) mod nics;
 pub(crate) mod resize;
 
 use std::sync::Arc;
@@ -12,14 +14,16 @@ use std::sync::Arc;
 use vmtwin_model::kube::power::PowerState as Desired;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
-use vmtwin_model::vsphere::spec::{ConfigSpec, OptionValue};
+use vmtwin_model::units::{Bytes, bytes_of};
+use vmtwin_model::vsphere::spec::{ConfigSpec, Device, DeviceChange, DeviceType, OptionValue};
 use vmtwin_model::vsphere::vm::{Config, PowerState as Observed};
 use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
 
 use super::{has_running_task, paused_by, power};
+use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known, Stop};
 use crate::verdict::Verdict;
-use crate::vm::create::{interfaces, spec};
+use crate::vm::create::{interfaces, prerequisites, spec};
 use crate::vm::{VmDraft, keys, text_of};
 
 /// What may change in this pass. Source: vm-lifecycle §11.2.
@@ -50,27 +54,46 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
 fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config) -> Flow<()> {
     let set = set_of(cx, draft, vm);
     note_pause(draft, vm);
-    if set == Set::Nothing {
-        return Ok(());
+    match set {
+        Set::Nothing => Ok(()),
+        Set::Marks => reconfigure(cx, draft, vm, marks(draft, config), set),
+        Set::On | Set::Off | Set::Resize => bring_up_to_date(cx, draft, vm, config, set).map_err(|stop| match stop {
+            Stop::End(Verdict::Failed(error)) => Verdict::failed(format!("updating state failed with {error}")).into(),
+            other => other,
+        }),
     }
+}
+
+fn bring_up_to_date(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, config: &Config, set: Set) -> Flow<()> {
     let mut change = marks(draft, config);
-    if set == Set::Marks {
-        return reconfigure(cx, draft, vm, change).map(|_| ());
-    }
     let class = find_class(cx, draft, set)?;
+    prerequisites::check_bootstrap(cx, draft).map_err(Verdict::Failed)?;
     if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
         draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
     }
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
-    reconfigure(cx, draft, vm, change)?;
+    let mutable = cx.settings.features.on(Feature::MutableNetworks);
+    let devices = &config.hardware.device;
+    if mutable && set != Set::On {
+        change.device_change.extend(nics::changes(cx, draft, devices, &ready));
+    }
+    reconfigure(cx, draft, vm, change, set)?;
     if set != Set::On
         && let Some(class) = &class
     {
         resize::note(cx, draft, class);
     }
+    if mutable && set != Set::On {
+        nics::collect_orphans(cx, draft, &ready)?;
+    }
     network_config::write(cx, draft, &ready)?;
+    let by_cloud_init = draft.spec().bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.cloud_init.is_some());
+    if mutable && set == Set::On && by_cloud_init && nics::is_pending(cx, draft, devices, &ready) {
+        // The guest would be told of cards that it hasn't got.
+        return Ok(());
+    }
     bootstrap::apply(cx, draft, vm, config, &ready)
 }
 
@@ -171,6 +194,15 @@ fn collect(
     if set == Set::Off && !guest_id.is_empty() && **guest_id != *config.guest_id {
         change.guest_id = Some(guest_id.as_str().into());
     }
+    let devices = &config.hardware.device;
+    match set {
+        Set::Off => {
+            change.device_change.extend(grown_boot_disk(draft, devices)?);
+            change.device_change.extend(cdrom::while_off(cx, draft, devices)?);
+        }
+        Set::On => change.device_change.extend(cdrom::while_on(cx, draft, devices)?),
+        Set::Nothing | Set::Marks | Set::Resize => {}
+    }
     if matches!(set, Set::Off | Set::Resize)
         && let Some(class) = class
     {
@@ -179,14 +211,30 @@ fn collect(
     Ok(())
 }
 
+/// The first disk at the size that is asked for. A VM with CD-ROMs is left as it is: its disks come from its class. Source: vm-lifecycle §11.6.
+fn grown_boot_disk(draft: &VmDraft, devices: &[Device]) -> Flow<Option<DeviceChange>> {
+    let spec = draft.spec();
+    let quantity = spec.advanced.as_ref().and_then(|advanced| advanced.boot_disk_capacity.as_ref());
+    let wanted = quantity.and_then(|quantity| bytes_of(quantity).ok()).filter(|wanted| *wanted > Bytes::ZERO);
+    let has_cdrom = spec.hardware.as_ref().is_some_and(|hardware| !hardware.cdrom.is_empty());
+    let disk = devices.iter().find(|device| device.type_ == DeviceType::VirtualDisk);
+    let (Some(wanted), Some(disk), false) = (wanted, disk, has_cdrom) else { return Ok(None) };
+    let there = disk.capacity_in_bytes.unwrap_or_default();
+    if wanted < there {
+        return Err(Verdict::failed(format!("cannot shrink boot disk from {} bytes to {} bytes", there.0, wanted.0)).into());
+    }
+    Ok((wanted > there).then(|| DeviceChange::edit(Device { capacity_in_bytes: Some(wanted), ..disk.clone() })))
+}
+
 /// Sends the change, unless it is empty; what it changed ends the pass.
-fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec) -> Flow<()> {
+fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, change: ConfigSpec, set: Set) -> Flow<()> {
     if change == ConfigSpec::default() {
         return Ok(());
     }
     let resized =
         change.num_cpus.is_some() || change.memory_mb.is_some() || change.cpu_allocation.is_some() || change.memory_allocation.is_some();
     let guest_id = change.guest_id.clone();
+    let tracking = change.change_tracking_enabled;
     let operation = Operation::ReconfigVm { vm: vm.id.clone(), spec: change.into() };
     let result = cx.call(operation.clone())?;
     note_guest_id(cx, draft, guest_id.as_deref(), result.as_ref().err());
@@ -195,11 +243,15 @@ fn reconfigure(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachin
             if resized {
                 resize::note_applied(cx, draft);
             }
+            if set == Set::On && tracking.is_some() {
+                // Block tracking takes effect once the VM was suspended and resumed. Its failure leaves it to the next power cycle.
+                let _ = cx.call(Operation::InvokeFsr { vm: vm.id.clone() })?;
+            }
             Err(Verdict::Progress("reconfigured vm").into())
         }
         Err(failure) => {
             let text = text_of(&operation, &failure);
-            Err(Verdict::failed(format!("updating state failed with reconfigure VM task failed: {text}")).into())
+            Err(Verdict::failed(format!("reconfigure VM task failed: {text}")).into())
         }
     }
 }

@@ -37,10 +37,9 @@ impl LastResized {
         Self { name: class.name().to_owned(), uid: object.uid().to_owned(), generation: object.generation }
     }
 
-    /// What the object's annotation says; nothing where it is absent, unreadable or without a name.
+    /// What the object's annotation says; nothing where it is absent or unreadable. A VM that had no class before has one without a name.
     fn on(draft: &VmDraft) -> Option<Self> {
-        let record: Self = serde_json::from_str(draft.annotation(keys::LAST_RESIZED)?).ok()?;
-        (!record.name.is_empty()).then_some(record)
+        serde_json::from_str(draft.annotation(keys::LAST_RESIZED)?).ok()
     }
 }
 
@@ -156,7 +155,7 @@ pub(crate) fn write_condition(cx: &mut Cx<'_>, draft: &mut VmDraft) {
     }
     let class = cx.find::<VirtualMachineClass>(&draft.namespace().clone(), &name);
     let follows = draft.annotation(keys::SAME_CLASS_RESIZE).is_some();
-    let condition = match (LastResized::on(draft), class) {
+    let condition = match (LastResized::on(draft).filter(|last| !last.name.is_empty()), class) {
         (None, _) if follows => Condition::fails(TYPE, Reason::SameClassResize, ""),
         (None, _) => Condition::holds(TYPE),
         (Some(last), _) if last.name != name => Condition::fails(TYPE, Reason::ClassNameChanged, ""),

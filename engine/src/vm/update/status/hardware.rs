@@ -71,8 +71,9 @@ fn controller_type(type_: &DeviceType) -> Option<ControllerType> {
     match type_ {
         DeviceType::VirtualIDEController => Some(ControllerType::Ide),
         DeviceType::VirtualNVMEController => Some(ControllerType::Nvme),
-        DeviceType::VirtualAHCIController => Some(ControllerType::Sata),
-        DeviceType::ParaVirtualSCSIController
+        DeviceType::VirtualAHCIController | DeviceType::VirtualSATAController => Some(ControllerType::Sata),
+        DeviceType::VirtualSCSIController
+        | DeviceType::ParaVirtualSCSIController
         | DeviceType::VirtualLsiLogicController
         | DeviceType::VirtualLsiLogicSASController
         | DeviceType::VirtualBusLogicController => Some(ControllerType::Scsi),

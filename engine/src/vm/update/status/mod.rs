@@ -6,6 +6,8 @@
 mod guest;
 mod hardware;
 mod network;
+mod probe;
+mod stack;
 mod storage;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
     storage::write(cx, draft, vm);
     zone(cx, draft, vm);
     vm.location.host_name.as_deref().unwrap_or_default().clone_into(&mut draft.status_mut().node_name);
+    probe::write(cx, draft, vm);
     group_link::update(cx, draft);
     pause(cx, draft);
     Ok(None)
