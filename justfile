@@ -21,6 +21,7 @@ fuzz TARGET='run' SECONDS='0':
         -max_total_time={{SECONDS}} -timeout=10 -rss_limit_mb=1024 -max_len=16384 -dict=scenario.dict -artifact_prefix=artifacts/{{TARGET}}/ \
         corpus/{{TARGET}} seeds/{{TARGET}} finds/{{TARGET}} $(test {{TARGET}} = admit || find ../../scenarios/library -mindepth 1 -type d)
 
-# the benchmarks
+# the benchmarks; figures in benches/BASELINE.md
 bench *ARGS:
+    cargo build --release --bin vmtwin
     cargo bench -p vmtwin-benches {{ARGS}}

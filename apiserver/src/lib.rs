@@ -20,7 +20,6 @@ mod review;
 mod rules;
 mod schema;
 pub mod select;
-mod shards;
 mod store;
 mod watch;
 

@@ -413,9 +413,7 @@ fn ratchet(kind: Kind, path: &str, before: &Arc<dyn Body>, causes: &mut Vec<vmtw
 /// Fills in the defaults that a mutated spec lacks.
 fn refill(object: &mut Object, path: &str, json: &mut Value) -> Result<(), ApiError> {
     let Some(schema) = schema::of_part(object.key.kind, path) else { return Ok(()) };
-    let before = json.clone();
-    schema::fill(schema, json);
-    if *json != before {
+    if schema::fill(schema, json) {
         let info = object.key.kind.info();
         object.spec = (info.decode_spec)(json.clone())
             .map_err(|error| errors::undecodable(object.key.kind, info.version, &error.to_string(), Vec::new()))?;

@@ -13,7 +13,7 @@ use vmtwin_model::kube::{Body, Kind};
 
 use crate::errors;
 use crate::expression::Rule;
-use crate::schema::{join, list_key};
+use crate::schema::{Place, field, keyword, list_key};
 
 const KEYWORD: &str = "x-kubernetes-validations";
 
@@ -24,7 +24,7 @@ const WHOLE: &str = "<nil>";
 pub(crate) fn broken(kind: Kind, schema: &Value, value: &Value, old: Option<&dyn Body>, path: &str) -> Vec<Cause> {
     let mut causes = Vec::new();
     if RULED.contains(&kind) {
-        walk(schema, value, old.map(Body::to_value).as_ref(), path, &mut causes);
+        walk(schema, value, old.map(Body::to_value).as_ref(), Place::At(path), &mut causes);
     }
     causes
 }
@@ -34,47 +34,49 @@ pub(crate) fn broken_by_whole(kind: Kind, name: &str, spec: &Value) -> Vec<Cause
     let mut causes = Vec::new();
     if let Some(schema) = kind.info().schema.filter(|_| RULED.contains(&kind)) {
         let whole = json!({"metadata": {"name": name}, "spec": spec});
-        ask(schema(), &whole, None, WHOLE, &mut causes);
+        ask(schema(), &whole, None, Place::At(WHOLE), &mut causes);
     }
     causes
 }
 
-fn ask(schema: &Value, value: &Value, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
-    let path = if path.is_empty() { WHOLE } else { path };
-    for entry in schema.get(KEYWORD).and_then(Value::as_array).into_iter().flatten() {
+fn ask(schema: &Value, value: &Value, old: Option<&Value>, path: Place<'_>, causes: &mut Vec<Cause>) {
+    for entry in keyword(schema, KEYWORD).and_then(Value::as_array).into_iter().flatten() {
         let rule = &RULES[entry["rule"].as_str().unwrap_or_default()];
         if (!rule.is_transition || old.is_some()) && !rule.holds(value, old) {
             // Kubernetes shows the type in the place of the value.
-            let sort = schema.get("type").cloned().unwrap_or_default();
-            causes.push(errors::invalid_value(path, &sort, &rule.message));
+            let sort = keyword(schema, "type").cloned().unwrap_or_default();
+            let path = path.to_string();
+            causes.push(errors::invalid_value(if path.is_empty() { WHOLE } else { &path }, &sort, &rule.message));
         }
     }
 }
 
-fn walk(schema: &Value, value: &Value, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
+fn walk(schema: &Value, value: &Value, old: Option<&Value>, path: Place<'_>, causes: &mut Vec<Cause>) {
     ask(schema, value, old, path, causes);
     match value {
         Value::Object(fields) => walk_fields(schema, fields, old, path, causes),
         Value::Array(items) => {
-            let Some(item_schema) = schema.get("items") else { return };
-            let keyed = schema.get("x-kubernetes-list-type").and_then(Value::as_str) == Some("map");
+            let Some(item_schema) = keyword(schema, "items") else { return };
+            let keyed = keyword(schema, "x-kubernetes-list-type").and_then(Value::as_str) == Some("map");
             let before = old.and_then(Value::as_array).filter(|_| keyed);
             for (index, item) in items.iter().enumerate() {
-                let key = list_key(schema, item);
-                let old = before.and_then(|before| before.iter().find(|old| list_key(schema, old) == key));
-                walk(item_schema, item, old, &format!("{path}[{index}]"), causes);
+                let old = before.and_then(|before| {
+                    let key = list_key(schema, item);
+                    before.iter().find(|old| list_key(schema, old) == key)
+                });
+                walk(item_schema, item, old, Place::Item(&path, index), causes);
             }
         }
         _ => {}
     }
 }
 
-fn walk_fields(schema: &Value, fields: &Map<String, Value>, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
-    let properties = schema.get("properties").and_then(Value::as_object);
+fn walk_fields(schema: &Value, fields: &Map<String, Value>, old: Option<&Value>, path: Place<'_>, causes: &mut Vec<Cause>) {
+    let properties = keyword(schema, "properties").and_then(Value::as_object);
     for (name, value) in fields {
-        let below = properties.and_then(|known| known.get(name)).or_else(|| schema.get("additionalProperties"));
+        let below = properties.and_then(|known| field(known, name)).or_else(|| keyword(schema, "additionalProperties"));
         if let Some(below) = below {
-            walk(below, value, old.and_then(|old| old.get(name)), &join(path, name), causes);
+            walk(below, value, old.and_then(|old| old.get(name)), Place::Field(&path, name), causes);
         }
     }
 }

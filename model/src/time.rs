@@ -234,9 +234,10 @@ impl FromStr for Span {
 /// A duration as it stands in an object of the API: Go's spelling in JSON, `10s`.
 pub type GoDuration = Span;
 
+/// Text for people and for Kubernetes, the number of nanoseconds in the compact form that digests cover.
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 
@@ -345,9 +346,10 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Text for people and for Kubernetes, the number of nanoseconds in the compact form that digests cover.
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 

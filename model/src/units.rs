@@ -254,9 +254,10 @@ pub fn bytes_of(quantity: &Quantity) -> Result<Bytes, QuantityError> {
     Amount::parse(&quantity.0).map(|amount| Bytes(amount.value_up()))
 }
 
+/// Text for people and for Kubernetes, the number in the compact form that digests cover.
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vmtwin_engine::Passed;
 use vmtwin_model::Cause;
+use vmtwin_model::digest;
 use vmtwin_model::id::{TaskId, VmId};
 use vmtwin_model::kube::api::WatchEvent;
 use vmtwin_model::kube::object::same_part;
@@ -331,19 +332,11 @@ impl Record {
         out.extend(self.at.as_nanos().to_le_bytes());
         out.extend([self.source as u8, self.event as u8]);
         out.extend(self.cause.0.to_le_bytes());
-        let mut text = |part: &str| {
-            out.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-            out.extend(part.as_bytes());
-        };
         match &self.object {
-            Some(key) => {
-                text(key.kind.info().group);
-                text(key.kind.info().kind);
-                text(&key.namespace);
-                text(&key.name);
-            }
-            None => text(""),
+            Some(key) => write_key(out, key),
+            None => write_text(out, ""),
         }
+        let mut text = |part: &str| write_text(out, part);
         text(self.vsphere.as_deref().unwrap_or_default());
         text(self.operation.unwrap_or_default());
         text(self.task.as_ref().map(TaskId::as_str).unwrap_or_default());
@@ -403,7 +396,7 @@ impl Data {
             Self::Nothing => out.push(0),
             Self::Call(operation) => {
                 out.push(1);
-                pack(out, operation);
+                digest::append(out, operation);
             }
             Self::Change(event) => {
                 out.push(2);
@@ -411,15 +404,15 @@ impl Data {
             }
             Self::Passed(passed) => {
                 out.push(3);
-                out.extend(passed.verdict.to_string().as_bytes());
+                write_text(out, passed.verdict.word());
                 for (key, version) in &passed.saw {
-                    out.extend(key.to_string().as_bytes());
+                    write_key(out, key);
                     out.extend(version.to_le_bytes());
                 }
             }
             Self::Json(value) => {
                 out.push(4);
-                pack(out, value);
+                digest::append(out, value);
             }
         }
     }
@@ -438,8 +431,15 @@ impl Data {
     }
 }
 
-fn pack(out: &mut Vec<u8>, value: &impl Serialize) {
-    rmp_serde::encode::write_named(out, value).expect("writing to memory can't fail");
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+fn write_key(out: &mut Vec<u8>, key: &ObjectKey) {
+    for part in [key.kind.info().group, key.kind.info().kind, &*key.namespace, &*key.name] {
+        write_text(out, part);
+    }
 }
 
 /// The parts of an object that a write changed; all of a new one.
@@ -465,7 +465,7 @@ fn write_change(out: &mut Vec<u8>, before: Option<&Object>, after: Option<&Objec
     out.extend(object.resource_version.to_le_bytes());
     out.extend(object.generation.to_le_bytes());
     if meta {
-        pack(out, &*object.meta);
+        digest::append(out, &*object.meta);
     }
     if spec {
         object.spec.write_to(out);

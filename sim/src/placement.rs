@@ -74,14 +74,14 @@ enum Topology {
 
 /// How good a host is; the greater the better.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Score {
+pub(crate) struct Score<'a> {
     failover: bool,
     kept: std::cmp::Reverse<u32>,
     headroom: i64,
     memory: i64,
     cpu: i64,
     vms: std::cmp::Reverse<u32>,
-    name: std::cmp::Reverse<Name>,
+    name: std::cmp::Reverse<&'a str>,
 }
 
 const MILLION: i64 = 1_000_000;
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// `failover`: whether HA's admission control would let the VM be switched on in the host's cluster.
-    fn score(&self, host: &Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score {
+    fn score<'a>(&self, host: &'a Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score<'a> {
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(_, demand)| *demand);
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
         let demand = host.demand + besides + wish.size.demand(host.clock) - own.map_or_else(Need::default, |own| own.demand);
@@ -183,12 +183,12 @@ impl World {
             memory,
             cpu,
             vms: std::cmp::Reverse(host.powered_on),
-            name: std::cmp::Reverse(host.name.clone()),
+            name: std::cmp::Reverse(&host.name),
         }
     }
 
     /// The best host of a cluster for a VM, with its score.
-    pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score, u32)> {
+    pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score<'_>, u32)> {
         let failover = self.admit_failover(cluster, &wish.size).is_ok();
         let fit = self.hosts_of(cluster).filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
         fit.map(|(row, host)| (self.score(host, row, wish, besides, failover), row)).max()
@@ -361,7 +361,7 @@ impl World {
         let policy = deploy::policy_of(spec);
         let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
         let bytes = devices::new_bytes(spec, thin);
-        let mut best: Option<(Score, u32, u32, u32)> = None;
+        let mut best: Option<(Score<'_>, u32, u32, u32)> = None;
         let mut reasons = Vec::new();
         for (pool, cluster) in pools {
             if let Err(fault) = self.admit_to_pool(*pool, wish.size.reserved) {

@@ -1,10 +1,11 @@
-//! What the tests of the house share: the library of scenarios and runs of it, foreign cases, the worlds behind the vSphere port, and
-//! what hostile input is thrown at.
+//! What the tests of the house and the benchmarks share: the library of scenarios and runs of it, scenarios of many lives, foreign cases,
+//! the worlds behind the vSphere port, and what hostile input is thrown at.
 
 pub mod admission;
 pub mod conformance;
 pub mod contract;
 pub mod hostile;
+pub mod lives;
 pub mod twin;
 pub mod vcsim;
 

@@ -41,14 +41,19 @@ impl ObjectKey {
     /// `namespace/name`, or the name alone in cluster scope.
     #[must_use]
     pub fn namespaced_name(&self) -> String {
-        if self.namespace.is_empty() { self.name.to_string() } else { format!("{}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() { self.name.to_string() } else { [&*self.namespace, "/", &*self.name].concat() }
     }
 }
 
 /// `VirtualMachine/my-namespace/my-vm`, `StorageClass/gold`.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/{}", self.kind, self.namespaced_name()))
+        let kind = self.kind.info().kind;
+        f.pad(&if self.namespace.is_empty() {
+            [kind, "/", &*self.name].concat()
+        } else {
+            [kind, "/", &*self.namespace, "/", &*self.name].concat()
+        })
     }
 }
 
@@ -74,7 +79,7 @@ pub trait Body: Any + fmt::Debug + Send + Sync {
     fn same(&self, other: &dyn Body) -> bool;
     /// The part as JSON, as it stands in the object.
     fn to_value(&self) -> Value;
-    /// Appends the part's content in a compact binary form with field names, for digests.
+    /// Appends the part's content in the form that digests cover.
     fn write_to(&self, out: &mut Vec<u8>);
 }
 
@@ -92,7 +97,7 @@ impl<T: Any + fmt::Debug + Send + Sync + PartialEq + Serialize> Body for T {
     }
 
     fn write_to(&self, out: &mut Vec<u8>) {
-        rmp_serde::encode::write_named(out, self).expect("writing to memory can't fail");
+        crate::digest::append(out, self);
     }
 }
 

@@ -194,7 +194,7 @@ impl Judge {
     /// Judges manifests as a set, in the order of their kinds, and gives the verdicts in the order of the documents.
     pub fn judge(&mut self, user: &User, documents: &[Document]) -> Vec<Verdict> {
         let mut placed: Vec<(usize, Value)> = documents.iter().map(Document::value).map(|value| self.placed(value)).enumerate().collect();
-        placed.sort_by_cached_key(|(_, manifest)| objects::order_of(manifest));
+        placed.sort_by(|(_, a), (_, b)| objects::order_of(a).cmp(&objects::order_of(b)));
         let mut verdicts: Vec<(usize, Verdict)> =
             placed.into_iter().map(|(at, manifest)| (at, self.judge_one(user, &documents[at], manifest))).collect();
         verdicts.sort_by_key(|(at, _)| *at);

@@ -7,6 +7,7 @@ use vmtwin_model::id::VmId;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource};
+use vmtwin_model::shards::Shards;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{self, Operation};
@@ -18,21 +19,21 @@ use crate::runner::Simulation;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     /// The versions of VMs and groups that an open pass may still have seen.
-    pub(super) versions: BTreeMap<ObjectKey, BTreeMap<u64, Arc<Object>>>,
+    pub(super) versions: Shards<ObjectKey, BTreeMap<u64, Arc<Object>>>,
     /// The calls of each open pass, by the number of its wake record.
     pub(super) open: BTreeMap<u64, Vec<Call>>,
     /// The power states that a VM had while a pass of it was open.
     pub(super) states: BTreeMap<u64, BTreeSet<PowerState>>,
     /// Which wake records belong to an object's open passes.
-    passes: BTreeMap<ObjectKey, BTreeSet<u64>>,
+    passes: Shards<ObjectKey, BTreeSet<u64>>,
     /// What each VM was last seen to carry.
-    marks: BTreeMap<VmId, Marks>,
+    marks: Shards<VmId, Marks>,
     /// Which VMs carry an instance UUID, a namespaced name, and which are on a host.
-    pub(super) by_uuid: BTreeMap<Arc<str>, BTreeSet<VmId>>,
-    pub(super) by_name: BTreeMap<Arc<str>, BTreeSet<VmId>>,
-    pub(super) on_host: BTreeMap<Arc<str>, BTreeSet<VmId>>,
+    pub(super) by_uuid: Shards<Arc<str>, BTreeSet<VmId>>,
+    pub(super) by_name: Shards<Arc<str>, BTreeSet<VmId>>,
+    pub(super) on_host: Shards<Arc<str>, BTreeSet<VmId>>,
     /// Which VirtualMachine objects have an instance UUID, or a uid, of this text.
-    pub(super) owners: BTreeMap<Arc<str>, BTreeSet<ObjectKey>>,
+    pub(super) owners: Shards<Arc<str>, BTreeSet<ObjectKey>>,
     /// What changed since nothing was due last.
     pub(super) touched: Touched,
 }
@@ -98,7 +99,7 @@ impl Ledger {
                     self.touch(simulation, key, [before, after].into_iter().flatten().map(|object| &**object));
                 }
                 if let Some(after) = after.filter(|after| is_followed(after.key.kind)) {
-                    self.versions.entry(after.key.clone()).or_default().insert(after.resource_version, after.clone());
+                    self.versions.entry(after.key.clone()).insert(after.resource_version, after.clone());
                 }
             }
             (Event::Wake, _) => self.wake(simulation, record),
@@ -115,17 +116,13 @@ impl Ledger {
     }
 
     fn own(&mut self, before: Option<&Arc<Object>>, after: Option<&Arc<Object>>) {
-        let names = |object: &Object| {
-            let uuid = object.view::<VirtualMachine>().map(|vm| vm.spec.instance_uuid.clone()).unwrap_or_default();
-            [uuid, object.uid().to_owned()].into_iter().filter(|name| !name.is_empty()).map(Arc::from).collect::<BTreeSet<Arc<str>>>()
-        };
-        let (old, new) = (before.map(|object| names(object)).unwrap_or_default(), after.map(|object| names(object)).unwrap_or_default());
-        let Some(key) = after.or(before).map(|object| object.key.clone()).filter(|key| key.kind == VirtualMachine::KIND) else { return };
-        for gone in old.difference(&new) {
-            remove(&mut self.owners, gone, &key);
+        let Some(key) = after.or(before).map(|object| &object.key).filter(|key| key.kind == VirtualMachine::KIND) else { return };
+        let (old, new) = (names_of(before), names_of(after));
+        for gone in old.iter().filter(|name| !name.is_empty() && !new.contains(name)) {
+            remove(&mut self.owners, gone, key);
         }
-        for name in new.difference(&old) {
-            self.owners.entry(name.clone()).or_default().insert(key.clone());
+        for name in new.iter().filter(|name| !name.is_empty() && !old.contains(name)) {
+            self.owners.entry(Arc::from(*name)).insert(key.clone());
         }
     }
 
@@ -156,7 +153,7 @@ impl Ledger {
         let Some(key) = record.object.clone() else { return };
         let states = vm_of(simulation, &key).map(|vm| vm.runtime.power_state);
         self.states.insert(record.seq, states.into_iter().collect());
-        self.passes.entry(key).or_default().insert(record.seq);
+        self.passes.entry(key).insert(record.seq);
     }
 
     fn change(&mut self, simulation: &Simulation, record: &Record) {
@@ -197,7 +194,7 @@ impl Ledger {
                     remove(index, &old, id);
                 }
                 if let Some(new) = new {
-                    index.entry(new).or_default().insert(id.clone());
+                    index.entry(new).insert(id.clone());
                 }
             }
         }
@@ -224,6 +221,12 @@ impl Ledger {
     }
 }
 
+/// The instance UUID and the uid of a VirtualMachine.
+fn names_of(object: Option<&Arc<Object>>) -> [&str; 2] {
+    let Some(object) = object else { return [""; 2] };
+    [object.view::<VirtualMachine>().map_or("", |vm| &vm.spec.instance_uuid), object.uid()]
+}
+
 fn is_followed(kind: Kind) -> bool {
     matches!(kind.info().kind, "VirtualMachine" | "VirtualMachineGroup")
 }
@@ -239,7 +242,7 @@ pub(super) fn vm_of<'a>(simulation: &'a Simulation, key: &ObjectKey) -> Option<&
 }
 
 /// Takes a member out of an index, and the entry with the last one.
-fn remove<M: Ord>(index: &mut BTreeMap<Arc<str>, BTreeSet<M>>, name: &Arc<str>, member: &M) {
+fn remove<M: Ord + Clone>(index: &mut Shards<Arc<str>, BTreeSet<M>>, name: &str, member: &M) {
     if let Some(members) = index.get_mut(name) {
         members.remove(member);
         if members.is_empty() {

@@ -27,6 +27,7 @@ use vmtwin_model::time::Span;
 use vmtwin_model::vsphere::Inventory;
 
 use ledger::{Ledger, Touched};
+use view::Described;
 pub use view::View;
 
 use crate::format::InvariantSelection;
@@ -139,7 +140,7 @@ impl Check {
 #[derive(Clone, Debug)]
 pub struct Monitor {
     rules: Vec<&'static Invariant>,
-    inventory: Arc<Inventory>,
+    described: Arc<Described>,
     ledger: Ledger,
     told: BTreeSet<(&'static str, Vec<String>)>,
     premises: BTreeMap<&'static str, u64>,
@@ -155,7 +156,7 @@ impl Monitor {
         };
         Self {
             rules: ALL.iter().filter(on).collect(),
-            inventory: Arc::new(inventory.clone()),
+            described: Arc::new(Described::new(inventory)),
             ledger: Ledger::begin(simulation),
             told: BTreeSet::new(),
             premises: BTreeMap::new(),
@@ -235,7 +236,7 @@ impl Monitor {
 
     fn look(&self, simulation: &Simulation, check: impl FnOnce(&View<'_>, &mut Check)) -> Check {
         let mut out = Check::default();
-        check(&View::new(simulation, &self.inventory, &self.ledger), &mut out);
+        check(&View::new(simulation, &self.described, &self.ledger), &mut out);
         out
     }
 

@@ -25,11 +25,7 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
     let Some(id) = record.vsphere.as_deref().filter(|_| concerns) else { return };
     let Some(vm) = view.vm(&id.into()).filter(|vm| vm.runtime.power_state == PowerState::PoweredOn) else { return };
     let Some(name) = vm.location.host_name.as_deref() else { return };
-    let found = view.inventory.zones.iter().flat_map(|zone| &zone.clusters).find_map(|cluster| {
-        let host = cluster.hosts.iter().find(|host| *host.name == *name)?;
-        Some((cluster, host))
-    });
-    let Some((cluster, host)) = found else { return };
+    let Some((cluster, host)) = view.host(name) else { return };
     out.premise();
     let on_host = view.on_host(name).filter(|vm| vm.runtime.power_state == PowerState::PoweredOn);
     let (mut cpu, mut memory) = (MHz::ZERO, MiB::ZERO);

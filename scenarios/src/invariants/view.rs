@@ -1,11 +1,12 @@
 //! What a rule may look at: the API server's objects and their history, the twin's VMs and hosts, the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::id::VmId;
 use vmtwin_model::kube::{Object, ObjectKey, Resource, View as Typed};
 use vmtwin_model::time::Timestamp;
+use vmtwin_model::vsphere::inventory::{Cluster, Host, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{self, Inventory};
 
@@ -17,14 +18,38 @@ use crate::runner::{CallRecord, Simulation};
 #[derive(Debug)]
 pub struct View<'a> {
     simulation: &'a Simulation,
-    /// The infrastructure as it was described.
-    pub inventory: &'a Inventory,
+    described: &'a Described,
     ledger: &'a Ledger,
 }
 
+/// The infrastructure as it was described, with the places of its hosts by name.
+#[derive(Debug)]
+pub(super) struct Described {
+    inventory: Inventory,
+    /// Zone, cluster and host by their places in the description.
+    hosts: BTreeMap<Name, (usize, usize, usize)>,
+}
+
+impl Described {
+    pub(super) fn new(inventory: &Inventory) -> Self {
+        let clusters =
+            inventory.zones.iter().enumerate().flat_map(|(z, zone)| zone.clusters.iter().enumerate().map(move |(c, of)| (z, c, of)));
+        let hosts = clusters.flat_map(|(z, c, of)| of.hosts.iter().enumerate().map(move |(h, host)| (host.name.clone(), (z, c, h))));
+        Self { hosts: hosts.collect(), inventory: inventory.clone() }
+    }
+}
+
 impl<'a> View<'a> {
-    pub(super) fn new(simulation: &'a Simulation, inventory: &'a Inventory, ledger: &'a Ledger) -> Self {
-        Self { simulation, inventory, ledger }
+    pub(super) fn new(simulation: &'a Simulation, described: &'a Described, ledger: &'a Ledger) -> Self {
+        Self { simulation, described, ledger }
+    }
+
+    /// A host and its cluster as they were described.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<(&'a Cluster, &'a Host)> {
+        let (zone, cluster, host) = *self.described.hosts.get(name)?;
+        let cluster = &self.described.inventory.zones[zone].clusters[cluster];
+        Some((cluster, &cluster.hosts[host]))
     }
 
     /// The instant.

@@ -14,5 +14,5 @@ pub(crate) mod stored;
 
 pub use live::{VSPHERE, VSPHERE_KINDS};
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
-pub use run::{Options, Ran, run};
+pub use run::{Options, Ran, run, set_up};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};

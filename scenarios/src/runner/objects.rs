@@ -32,12 +32,21 @@ pub(super) fn vm_key(name: &str) -> Option<ObjectKey> {
     Some(ObjectKey::of::<VirtualMachine>(namespace, name))
 }
 
+/// The text of a manifest's own field; empty where there is none.
+fn head<'a>(manifest: &'a Value, field: &str) -> &'a str {
+    manifest.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The text of a field of a manifest's metadata; empty where there is none.
+fn named<'a>(manifest: &'a Value, field: &str) -> &'a str {
+    manifest.get("metadata").map_or("", |metadata| head(metadata, field))
+}
+
 /// The object that a manifest describes, if it is of a kind that is served.
 #[must_use]
 pub(crate) fn key_of_manifest(manifest: &Value) -> Option<ObjectKey> {
-    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let kind = Kind::find(text("/apiVersion"), text("/kind"))?;
-    Some(ObjectKey::new(kind, text("/metadata/namespace"), text("/metadata/name")))
+    let kind = Kind::find(head(manifest, "apiVersion"), head(manifest, "kind"))?;
+    Some(ObjectKey::new(kind, named(manifest, "namespace"), named(manifest, "name")))
 }
 
 /// The object that a request is about.
@@ -62,19 +71,18 @@ pub(super) fn verb_of(request: &Request) -> &'static str {
 
 /// How a manifest is called in a message.
 pub(crate) fn name_of(manifest: &Value) -> String {
-    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    match text("/metadata/namespace") {
-        "" => format!("{}/{}", text("/kind"), text("/metadata/name")),
-        namespace => format!("{}/{namespace}/{}", text("/kind"), text("/metadata/name")),
+    let (kind, name) = (head(manifest, "kind"), named(manifest, "name"));
+    match named(manifest, "namespace") {
+        "" => format!("{kind}/{name}"),
+        namespace => format!("{kind}/{namespace}/{name}"),
     }
 }
 
 /// The order in which a set of objects goes: by kind, then namespace, then name. Source: scenario-format §1.
 #[must_use]
-pub fn order_of(manifest: &Value) -> (u8, String, String, String) {
-    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let kind = text("/kind");
-    let rank = match kind.as_str() {
+pub fn order_of(manifest: &Value) -> (u8, &str, &str, &str) {
+    let kind = head(manifest, "kind");
+    let rank = match kind {
         "Namespace" => 0,
         "StorageClass" => 1,
         "StoragePolicyQuota" | "StoragePolicyUsage" | "StorageQuota" | "ResourceQuota" => 2,
@@ -88,14 +96,14 @@ pub fn order_of(manifest: &Value) -> (u8, String, String, String) {
         "VirtualMachineSnapshot" => 11,
         _ => 3,
     };
-    (rank, if rank == 3 { kind } else { String::new() }, text("/metadata/namespace"), text("/metadata/name"))
+    (rank, if rank == 3 { kind } else { "" }, named(manifest, "namespace"), named(manifest, "name"))
 }
 
 /// The state in the order of installation, and the keys of what it holds.
 pub(super) fn ordered_state(state: &[Value], inventory: &Inventory) -> (Vec<Value>, Vec<ObjectKey>) {
     let mut state = state.to_vec();
     state.iter_mut().for_each(|manifest| name_item(manifest, inventory));
-    state.sort_by_key(order_of);
+    state.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
     let keys = state.iter().filter_map(key_of_manifest).collect();
     (state, keys)
 }
@@ -131,7 +139,7 @@ pub(super) fn generate(
     config_map(settings, &mut objects);
     let taken: BTreeSet<&ObjectKey> = state.iter().chain(applied).collect();
     objects.retain(|manifest| key_of_manifest(manifest).is_none_or(|key| !taken.contains(&key)));
-    objects.sort_by_key(order_of);
+    objects.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
     objects
 }
 

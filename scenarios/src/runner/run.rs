@@ -55,7 +55,8 @@ pub(super) struct Run<'a> {
     pub(super) violations: Vec<Violation>,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
-    pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, Value>,
+    /// What was applied last to each object, as it stands in the scenario.
+    pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, &'a Value>,
     pub(super) step_began: Vec<u64>,
     patience: Patience<'a>,
 }
@@ -144,10 +145,7 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         violations: Vec::new(),
         warnings: Vec::new(),
     };
-    let simulation = settings(scenario)
-        .map_err(|error| error.to_string())
-        .and_then(|settings| Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string()));
-    let simulation = match simulation {
+    let simulation = match set_up(scenario, options) {
         Ok(simulation) => simulation,
         Err(error) => {
             let mut report = blank(RunResult::Invalid);
@@ -170,8 +168,18 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
     finish(run, blank(RunResult::Passed), steps, halted, options.keep)
 }
 
+/// A scenario's world before anything is applied to it: for those who drive it themselves.
+///
+/// # Errors
+/// If the infrastructure or an object of the state doesn't hold together.
+pub fn set_up(scenario: &Scenario, options: &Options) -> Result<Simulation, String> {
+    let seed = options.seed.unwrap_or(scenario.seed);
+    let settings = settings(scenario).map_err(|error| error.to_string())?;
+    Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string())
+}
+
 /// Applies the objects, then takes one step after the other; the first that fails ends the scenario.
-fn play(run: &mut Run<'_>, scenario: &Scenario) -> (Vec<StepReport>, Option<Halt>) {
+fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Option<Halt>) {
     let mut reports = Vec::new();
     let mut halted = run.drain().err();
     let mut failed = false;
@@ -263,9 +271,9 @@ fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize
 
 /// A set of manifests in the order in which it goes, whatever the file's.
 fn in_order(manifests: &[Manifest]) -> Vec<&Manifest> {
-    let mut ordered: Vec<&Manifest> = manifests.iter().collect();
-    ordered.sort_by_key(|manifest| objects::order_of(&manifest.value));
-    ordered
+    let mut ordered: Vec<_> = manifests.iter().map(|manifest| (objects::order_of(&manifest.value), manifest)).collect();
+    ordered.sort_by_key(|(order, _)| *order);
+    ordered.into_iter().map(|(_, manifest)| manifest).collect()
 }
 
 pub(crate) fn setup(scenario: &Scenario, options: &Options, seed: u64, settings: Settings) -> Setup {

@@ -77,8 +77,8 @@ pub struct CallRecord {
     pub object: ObjectKey,
     /// The VM that it is about.
     pub vm: Option<VmId>,
-    /// The call.
-    pub operation: Operation,
+    /// The method; the arguments stand in the log's record.
+    pub method: &'static str,
     /// How it ended; nothing while it is under way.
     pub ended: Option<Outcome>,
 }
@@ -127,6 +127,8 @@ pub struct Simulation {
     now: Timestamp,
     rng: Rng,
     settings: Arc<Settings>,
+    /// The account under which the operator writes.
+    account: User,
     api: ApiServer,
     engine: Engine,
     world: World,
@@ -175,6 +177,7 @@ impl Simulation {
             now,
             rng,
             settings: setup.settings.clone(),
+            account: setup.settings.operator(),
             api,
             engine,
             world,
@@ -490,7 +493,7 @@ impl Simulation {
             }
             Out::Call { id, object, operation } => self.call(cause, id, object, operation),
             Out::Write { id, write } => {
-                let user = self.settings.operator();
+                let user = self.account.clone();
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
                 self.inbox.push_back(Message::Written { id, result, cause });
             }
@@ -510,11 +513,12 @@ impl Simulation {
         let shown = operation.mutates() || matches!(operation, Operation::PlaceVm { .. } | Operation::PlaceVmsXCluster(_));
         let cause = if shown {
             let vm = operation.vm().cloned();
+            let method = operation.method();
             let mut entry = Entry::new(Source::Operator, Event::Operation, cause, "").on(object.clone()).at(vm.as_ref());
-            entry.operation = Some(operation.method());
+            entry.operation = Some(method);
             let seq = self.record(entry.with(Data::Call(operation.clone()))).seq;
             self.open_calls.insert(id, self.calls.len());
-            self.calls.push(CallRecord { seq, at: self.now, object, vm, operation: operation.clone(), ended: None });
+            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None });
             Cause(seq)
         } else {
             cause

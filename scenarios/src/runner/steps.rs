@@ -66,7 +66,7 @@ impl From<Halt> for Stopped {
 }
 
 /// Takes one step.
-pub(super) fn take(run: &mut Run<'_>, step: &Step) -> Ended {
+pub(super) fn take<'a>(run: &mut Run<'a>, step: &'a Step) -> Ended {
     let ended = match wait_for_instant(run, step) {
         Ok(()) => act(run, step),
         Err(stopped) => Err(stopped),
@@ -95,7 +95,7 @@ fn advance(run: &mut Run<'_>, to: Timestamp) -> Held {
     Ok(())
 }
 
-fn act(run: &mut Run<'_>, step: &Step) -> Held {
+fn act<'a>(run: &mut Run<'a>, step: &'a Step) -> Held {
     let user = user_of(step);
     match &step.verb {
         Verb::Apply(manifests, expect) => each(run, manifests, expect, |run, manifest| apply_one(run, &user, manifest)),
@@ -131,7 +131,12 @@ fn user_of(step: &Step) -> User {
 }
 
 /// One request after another, each with all that it brings about at its instant.
-fn each(run: &mut Run<'_>, manifests: &[Manifest], expect: &Expect, one: impl Fn(&mut Run<'_>, &Manifest) -> Result<(), Broken>) -> Held {
+fn each<'a>(
+    run: &mut Run<'a>,
+    manifests: &'a [Manifest],
+    expect: &Expect,
+    one: impl Fn(&mut Run<'a>, &'a Manifest) -> Result<(), Broken>,
+) -> Held {
     for manifest in manifests {
         let result = one(run, manifest);
         run.watch_fresh();
@@ -206,18 +211,18 @@ fn refused(error: &ApiError, origin: &Origin, object: &str) -> Broken {
 }
 
 /// Creates the object, or merges the manifest three ways: what was applied before, what is wanted, what is there.
-pub(super) fn apply_one(run: &mut Run<'_>, user: &User, manifest: &Manifest) -> Result<(), Broken> {
+pub(super) fn apply_one<'a>(run: &mut Run<'a>, user: &User, manifest: &'a Manifest) -> Result<(), Broken> {
     let Some(key) = objects::key_of_manifest(&manifest.value) else {
         return create_one(run, user, manifest);
     };
-    // A merge is one of fields of the same version.
-    let wanted = in_stored_version(manifest.value.clone()).map_err(|error| refused(&error, &manifest.origin, &key.to_string()))?;
-    let before = run.applied.insert(key.clone(), wanted.clone());
+    let before = run.applied.insert(key.clone(), &manifest.value);
     if run.simulation.api().get(&key).is_none() {
         return create_one(run, user, manifest);
     }
+    // A merge is one of fields of the same version. What couldn't be brought to it was refused, hence never applied.
+    let wanted = in_stored_version(manifest.value.clone()).map_err(|error| refused(&error, &manifest.origin, &key.to_string()))?;
     let mut patch = wanted.clone();
-    if let Some(before) = before {
+    if let Some(before) = before.and_then(|before| in_stored_version(before.clone()).ok()) {
         remove_dropped(&before, &wanted, &mut patch);
     }
     send_patch(run, user, &key, patch, manifest)
@@ -477,7 +482,7 @@ fn calls(run: &mut Run<'_>, checks: &[format::CallsCheck]) -> Held {
         .iter()
         .zip(&names)
         .map(|(call, name)| CallFact {
-            method: call.operation.method(),
+            method: call.method,
             vm_id: call.vm.as_ref().map(|vm| vm.as_str()),
             vm_name: name.as_deref(),
             seq: call.seq,
