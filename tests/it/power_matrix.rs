@@ -2,12 +2,13 @@
 //! change of any cell is seen. Source: vm-lifecycle §12.2, §12.3.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
-use vmtwin_scenarios::format::{self, Files};
+use vmtwin_scenarios::format;
 use vmtwin_scenarios::log::{Data, Event, Keep};
 use vmtwin_scenarios::runner::{Options, Ran, RunResult, run};
+use vmtwin_tests::Nowhere;
 
 const STATES: [&str; 3] = ["PoweredOn", "PoweredOff", "Suspended"];
 const MODES: [&str; 3] = ["Hard", "Soft", "TrySoft"];
@@ -29,22 +30,6 @@ impl Guest {
             Self::Hangs => "hangs",
             Self::HasNoTools => "no tools",
         }
-    }
-}
-
-struct Nowhere;
-
-impl Files for Nowhere {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
-    }
-
-    fn is_inside(&self, _: &Path) -> bool {
-        false
-    }
-
-    fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<PathBuf>> {
-        Ok(Vec::new())
     }
 }
 

@@ -53,6 +53,20 @@ pub const API_VERSION: &str = "vmtwin.dev/v1alpha1";
 /// The group under which the infrastructure's objects are asserted on.
 pub const VSPHERE_GROUP: &str = "vsphere.vmtwin.dev/";
 
+/// The kinds of the infrastructure that can be asserted on.
+pub const VSPHERE_KINDS: &[&str] = &[
+    "ClusterComputeResource",
+    "Datastore",
+    "Folder",
+    "HostSystem",
+    "KeyProvider",
+    "Network",
+    "ResourcePool",
+    "ServiceInstance",
+    "Task",
+    "VirtualMachine",
+];
+
 /// How often the operator may resync in a run: for five years at the usual period.
 const MOST_RESYNCS: i64 = 100_000;
 

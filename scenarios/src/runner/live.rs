@@ -5,23 +5,10 @@ use vmtwin_model::kube::{Kind, ObjectKey};
 
 use super::simulation::{NoticeRecord, Simulation};
 use crate::check::Lookup;
+use crate::format::VSPHERE_KINDS;
 
 /// The API group under which the infrastructure's objects are asserted on.
 pub const VSPHERE: &str = "vsphere.vmtwin.dev/v1alpha1";
-
-/// The kinds of the infrastructure that can be asserted on.
-pub const VSPHERE_KINDS: [&str; 10] = [
-    "ClusterComputeResource",
-    "Datastore",
-    "Folder",
-    "HostSystem",
-    "KeyProvider",
-    "Network",
-    "ResourcePool",
-    "ServiceInstance",
-    "Task",
-    "VirtualMachine",
-];
 
 impl Lookup for Simulation {
     fn object(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {

@@ -12,7 +12,7 @@ mod simulation;
 pub(crate) mod steps;
 pub(crate) mod stored;
 
-pub use live::{VSPHERE, VSPHERE_KINDS};
+pub use live::VSPHERE;
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
 pub use run::{Options, Ran, run, set_up};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};

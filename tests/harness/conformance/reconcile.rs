@@ -1,16 +1,17 @@
 //! A reconcile case as a scenario. Source: the README of the cases, section 3.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use vmtwin_engine::features::{GATES, Origin};
-use vmtwin_scenarios::format::{self, Files, Scenario};
+use vmtwin_scenarios::format::{self, Scenario};
 use vmtwin_scenarios::log::Keep;
 use vmtwin_scenarios::runner::{Options, Ran, RunResult, run as play};
 
 use super::checks;
 use super::world::{World, name_pools_exactly};
 use super::{Case, Outcome};
+use crate::Nowhere;
 
 /// The annotation by which a privileged user passes validation.
 const SKIP: &str = "vmoperator.vmware.com.protected/skip-validation";
@@ -139,21 +140,4 @@ fn step(step: &Value, users: Users) -> Value {
         }
     }
     out.into()
-}
-
-/// No other file.
-struct Nowhere;
-
-impl Files for Nowhere {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
-    }
-
-    fn is_inside(&self, _: &Path) -> bool {
-        false
-    }
-
-    fn glob(&self, _: &Path, _: &str) -> std::io::Result<Vec<PathBuf>> {
-        Ok(Vec::new())
-    }
 }

@@ -7,26 +7,12 @@ use vmtwin_model::kube::{Kind, Scope};
 
 use super::Cx;
 use crate::diagnostics::{Code, Region};
-use crate::format::VSPHERE_GROUP;
 use crate::format::cel::compile;
 use crate::format::known::Known;
 use crate::format::output::{Manifest, Origin};
 use crate::format::shape::{Rules, Shape, shorten};
+use crate::format::{VSPHERE_GROUP, VSPHERE_KINDS};
 use crate::yaml::{Data, Node, Path};
-
-/// The infrastructure's kinds that can be asserted on.
-pub(in crate::format) const VSPHERE_KINDS: &[&str] = &[
-    "ClusterComputeResource",
-    "Datastore",
-    "Folder",
-    "HostSystem",
-    "KeyProvider",
-    "Network",
-    "ResourcePool",
-    "ServiceInstance",
-    "Task",
-    "VirtualMachine",
-];
 
 /// Namespaces that every Supervisor has.
 pub(in crate::format) const SYSTEM_NAMESPACES: &[&str] =

@@ -3,13 +3,12 @@
 use vmtwin_model::kube::{Kind, ObjectKey, Scope};
 
 use super::Cx;
-use super::manifest::VSPHERE_KINDS;
 use crate::diagnostics::{Code, Region};
-use crate::format::VSPHERE_GROUP;
 use crate::format::output::{KubeTarget, Reference, Target};
 use crate::format::section::scalar::Text;
 use crate::format::section::step;
 use crate::format::shape::shorten;
+use crate::format::{VSPHERE_GROUP, VSPHERE_KINDS};
 use crate::yaml::Node;
 
 /// A reference; nothing if it was wrong.
