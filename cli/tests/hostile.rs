@@ -148,21 +148,36 @@ fn a_reader_who_goes_away_or_a_full_disk_is_no_bug() {
     assert_eq!(output.status.code(), Some(3), "a report that can't be written is the world's fault");
 }
 
-/// A run that would take minutes: VMs that are looked at every second, for a hundred years.
-const LONG: &str = "apiVersion: vmtwin.dev/v1alpha1
+/// A run that would take minutes: VMs that are looked at every minute, for ten weeks.
+fn long() -> String {
+    let mut text = "apiVersion: vmtwin.dev/v1alpha1
 kind: Scenario
 metadata: {name: long}
 spec:
-  operator: {resyncPeriod: 1s}
+  horizon: 1650h
+  operator: {resyncPeriod: 1m}
   vsphere: {from: small.yaml}
-  steps: [{sleep: 876000h}]
-";
+  steps: [{sleep: 1649h}]
+  objects:
+"
+    .to_owned();
+    for n in 0..100 {
+        text.push_str(&format!(
+            "  - apiVersion: vmoperator.vmware.com/v1alpha5
+    kind: VirtualMachine
+    metadata: {{name: vm-{n}, namespace: my-namespace}}
+    spec: {{className: my-vm-class, imageName: vmi-0a0044d7c690bcbea, storageClass: my-storage-class}}
+"
+        ));
+    }
+    text
+}
 
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_run_ends_in_order_and_says_so() {
     let folder = folder();
-    std::fs::write(folder.join("long.yaml"), LONG).expect("a file");
+    std::fs::write(folder.join("long.yaml"), long()).expect("a file");
     let mut program = Command::new(VMTWIN);
     program.args(["run", "long.yaml", "-o", "json", "--junit", "report.xml"]).current_dir(&folder).env("NO_COLOR", "1");
     let mut child = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
