@@ -1,9 +1,13 @@
 //! `vmtwin admit`, as a user and as an API server call it.
 
+#[path = "../../tests/harness/folder.rs"]
+mod folder;
+
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use folder::Folder;
 use serde_json::{Value, json};
 
 /// The program that Cargo built for these tests: never a stale one.
@@ -26,13 +30,6 @@ fn call(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
     // A program that refuses its input early closes the pipe.
     let _ = child.stdin.take().expect("a pipe").write_all(input);
     child.wait_with_output().expect("the program ends")
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("vmtwin-admit-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a folder for the test");
-    folder
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -61,7 +58,7 @@ spec:
 
 #[test]
 fn a_folder_is_judged_and_each_denial_names_its_line() {
-    let folder = folder("folder");
+    let folder = Folder::empty();
     std::fs::write(folder.join("vms.yaml"), format!("{}---\n{}", vm("good", "PoweredOn"), vm("bad", "Suspended"))).expect("a file");
     std::fs::write(folder.join("class.yaml"), CLASS).expect("a file");
     std::fs::write(folder.join("notes.txt"), "not read").expect("a file");
@@ -82,7 +79,7 @@ fn a_folder_is_judged_and_each_denial_names_its_line() {
 
 #[test]
 fn standard_input_is_a_file_and_json_is_stable() {
-    let folder = folder("stdin");
+    let folder = Folder::empty();
     let input = format!("{CLASS}---\n{}", vm("web", "PoweredOn"));
     let output = call(&folder, &["admit", "-f", "-", "--given", &inventory(), "-o", "json"], input.as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -98,7 +95,7 @@ fn standard_input_is_a_file_and_json_is_stable() {
 
 #[test]
 fn an_old_object_makes_it_an_update_and_the_user_counts() {
-    let folder = folder("old");
+    let folder = Folder::empty();
     let checked = vm("web", "PoweredOff")
         .replace("namespace: my-namespace}", "namespace: my-namespace, annotations: {poweron.check.vmoperator.vmware.com/ad: wait}}");
     std::fs::write(folder.join("old.yaml"), &checked).expect("a file");
@@ -113,7 +110,7 @@ fn an_old_object_makes_it_an_update_and_the_user_counts() {
 
 #[test]
 fn gates_are_switched_and_those_that_do_not_exist_are_refused() {
-    let folder = folder("gates");
+    let folder = Folder::empty();
     std::fs::write(folder.join("vm.yaml"), format!("{CLASS}---\n{}  groupName: my-group\n", vm("web", "PoweredOn"))).expect("a file");
     let arguments = ["admit", "--file", "vm.yaml", "--given", &inventory()];
     assert_eq!(call(&folder, &arguments, b"").status.code(), Some(0));
@@ -139,7 +136,7 @@ fn review(object: &Value) -> Vec<u8> {
 
 #[test]
 fn a_review_is_answered_in_both_senses_and_the_status_tells_which() {
-    let folder = folder("review");
+    let folder = Folder::empty();
     std::fs::write(folder.join("class.yaml"), CLASS).expect("a file");
     let arguments = ["admit", "--given", &inventory(), "--given", "class.yaml"];
     let mut object: Value = serde_saphyr::from_str(&vm("web", "PoweredOn")).expect("a manifest");
@@ -160,7 +157,7 @@ fn a_review_is_answered_in_both_senses_and_the_status_tells_which() {
 
 #[test]
 fn input_that_is_none_has_status_2_and_says_why() {
-    let folder = folder("bad");
+    let folder = Folder::empty();
     let long = format!("{{\"a\": \"{}\"}}", "x".repeat(5 << 20));
     let deep = "[".repeat(10_000);
     for input in ["", "{}", "kind: AdmissionReview", "\u{0}", &long, &deep] {

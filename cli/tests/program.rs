@@ -1,8 +1,12 @@
 //! The program itself, as a user calls it.
 
+#[path = "../../tests/harness/folder.rs"]
+mod folder;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use folder::Folder;
 use serde_json::Value;
 
 /// The program that Cargo built for these tests: never a stale one.
@@ -15,13 +19,6 @@ fn root() -> PathBuf {
 
 fn call(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(VMTWIN).args(arguments).current_dir(folder).env("NO_COLOR", "1").output().expect("the program starts")
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("vmtwin-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a folder for the test");
-    folder
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -50,7 +47,7 @@ fn parallel_runs_print_the_same_document() {
 
 #[test]
 fn an_edited_line_tells_what_broke_and_where() {
-    let folder = folder("edited");
+    let folder = Folder::empty();
     let library = root().join("scenarios");
     std::fs::create_dir_all(folder.join("library/basics")).expect("a folder");
     std::fs::create_dir_all(folder.join("inventories")).expect("a folder");
@@ -69,7 +66,7 @@ fn an_edited_line_tells_what_broke_and_where() {
 
 #[test]
 fn a_file_that_is_wrong_is_invalid_with_all_its_errors_and_status_2() {
-    let folder = folder("wrong");
+    let folder = Folder::empty();
     let wrong = "apiVersion: vmtwin.dev/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec:\n  horizn: 3h\n  vsphere:\n    zonez: []\n";
     std::fs::write(folder.join("wrong.yaml"), wrong).expect("a file");
     let output = call(&folder, &["run", "wrong.yaml"]);
@@ -82,7 +79,7 @@ fn a_file_that_is_wrong_is_invalid_with_all_its_errors_and_status_2() {
 
 #[test]
 fn hostile_files_end_with_status_2_and_never_with_a_panic() {
-    let folder = folder("hostile");
+    let folder = Folder::empty();
     let bomb = format!(
         "a: &a [x,x,x,x,x,x,x,x,x]\n{}",
         (0..12)
@@ -123,7 +120,7 @@ fn hostile_files_end_with_status_2_and_never_with_a_panic() {
 
 #[test]
 fn what_init_writes_runs() {
-    let folder = folder("init");
+    let folder = Folder::empty();
     let output = call(&folder, &["init"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let output = call(&folder, &["run", "."]);

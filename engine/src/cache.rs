@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
+
+use crate::groups::Groups;
 
 /// Objects of one kind in one namespace, by name.
 type Names = Arc<BTreeMap<Arc<str>, Arc<Object>>>;
@@ -17,6 +20,7 @@ type Names = Arc<BTreeMap<Arc<str>, Arc<Object>>>;
 pub struct Cache {
     objects: BTreeMap<Kind, BTreeMap<Arc<str>, Names>>,
     referrers: Index,
+    groups: Groups,
 }
 
 /// Who names whom: from the object that is named to the objects that name it.
@@ -46,11 +50,19 @@ impl Cache {
 
     /// Takes a change in, and gives back the object as the cache had it before.
     pub(crate) fn apply(&mut self, key: &ObjectKey, after: Option<Arc<Object>>) -> Option<Arc<Object>> {
+        if key.kind == VirtualMachineGroup::KIND {
+            self.groups.apply(key, after.as_deref());
+        }
         let names = self.objects.entry(key.kind).or_default().entry(key.namespace.clone()).or_default();
         match after {
             Some(object) => Arc::make_mut(names).insert(key.name.clone(), object),
             None => Arc::make_mut(names).remove(&key.name),
         }
+    }
+
+    /// What is known of the groups' lists and rings.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Notes that `referrer` names exactly these objects.

@@ -14,6 +14,7 @@ mod crypto;
 mod draft;
 pub mod features;
 mod group;
+mod groups;
 pub mod guest_network;
 mod limits;
 mod pass;
@@ -27,7 +28,7 @@ mod volumes;
 mod waits;
 mod wakes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::Cause;
@@ -45,7 +46,7 @@ use admission::AdmissionCx;
 use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
-use pass::{Argument, Around, Asked, Cx, Pass, Pending, Stop, Until};
+use pass::{Argument, Around, Asked, Cx, Effects, Pass, Pending, Stop, Until};
 pub use queue::{Controller, Idle, Key, Retries};
 use queue::{Queue, Wake};
 pub use settings::{FastDeployMode, NetworkProvider, Settings};
@@ -174,6 +175,8 @@ pub struct Engine {
     /// What VMs and snapshots take of each storage class.
     usage: storage_usage::Sums,
     ended: Shards<Key, Ended>,
+    memories: BTreeMap<ObjectKey, Arc<group::Memory>>,
+    stirred: BTreeMap<ObjectKey, Arc<BTreeSet<ObjectKey>>>,
     resync_at: Option<Timestamp>,
     incarnation: u32,
     counter: u64,
@@ -210,6 +213,8 @@ pub struct Work {
     pub calls: u64,
     /// Writes to the API server.
     pub writes: u64,
+    /// Objects that passes looked at, for each pass anew.
+    pub looks: u64,
 }
 
 impl Engine {
@@ -234,6 +239,8 @@ impl Engine {
             power: Shards::new(),
             usage: storage_usage::Sums::default(),
             ended: Shards::new(),
+            memories: BTreeMap::new(),
+            stirred: BTreeMap::new(),
             incarnation,
             counter: 0,
             work: Work::default(),
@@ -338,6 +345,9 @@ impl Engine {
                 (true, true) => "changed",
                 (true, false) => "is gone",
             };
+            if woken.controller == Controller::Group && woken.object != key {
+                Arc::make_mut(self.stirred.entry(woken.object.clone()).or_default()).insert(key.clone());
+            }
             let why = if woken.object == key { Arc::from(verb) } else { format!("{key} {verb}").into() };
             self.wake(now + delay, woken, Wake { cause, why, idle: Idle::Busy });
         }
@@ -431,8 +441,13 @@ impl Engine {
             Controller::VmCreate => self.creates.get(&key.object).cloned(),
             _ => None,
         };
-        self.active.insert(key.clone(), id);
-        self.passes.insert(id, Pass::new(id, key, now, argument));
+        let mut pass = Pass::new(id, key.clone(), now, argument);
+        if key.controller == Controller::Group {
+            pass.group =
+                group::Known { memory: self.memories.remove(&key.object), stirred: self.stirred.remove(&key.object).unwrap_or_default() };
+        }
+        self.active.insert(key, id);
+        self.passes.insert(id, pass);
         self.run(now, id, out);
     }
 
@@ -470,6 +485,9 @@ impl Engine {
             }
             Some(Pending::Closing(verdict)) => {
                 let verdict = verdict.clone();
+                if result.is_err() {
+                    self.passes.get_mut(&pass).expect("writes belong to open passes").group.memory = None;
+                }
                 let (verdict, changed) = match result {
                     Ok(_) => (verdict, true),
                     Err(error) if error.reason == ErrorReason::NotFound => (verdict, false),
@@ -509,7 +527,7 @@ impl Engine {
             Controller::StorageQuota => storage_usage::run_quota(&mut cx),
             Controller::StorageUsage => storage_usage::run_usage(&mut cx),
         };
-        let (asked, notices, spawned) = cx.into_effects();
+        let Effects { asked, notices, spawned } = cx.into_effects();
         let because = Because::Pass(id);
         out.extend(notices.into_iter().map(|notice| Output { because, what: Out::Notice(notice) }));
         let verdict = match stop {
@@ -578,11 +596,15 @@ impl Engine {
 
     /// Ends a pass: tells it, and schedules what follows from its verdict.
     fn conclude(&mut self, now: Timestamp, cause: Cause, id: PassId, verdict: Verdict, changed: bool, out: &mut Vec<Output>) {
-        let pass = self.passes.remove(&id).expect("only open passes end");
+        let mut pass = self.passes.remove(&id).expect("only open passes end");
         let key = pass.key.clone();
+        if let Some(memory) = pass.group.memory.take() {
+            self.memories.insert(key.object.clone(), memory);
+        }
         self.active.remove(&key);
         self.work.passes += 1;
         let saw = pass.versions();
+        self.work.looks += saw.len() as u64;
         out.push(Output {
             because: Because::Pass(id),
             what: Out::Passed(Passed { pass: id, key: key.clone(), verdict: verdict.clone(), saw }),

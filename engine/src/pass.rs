@@ -17,6 +17,8 @@ use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Failure, Operation, Reply, answer};
 
 use crate::cache::Cache;
+use crate::group;
+use crate::groups::Listing;
 use crate::limits;
 use crate::queue::Key;
 use crate::settings::Settings;
@@ -83,6 +85,7 @@ pub(crate) struct Pass {
     pub(crate) key: Key,
     pub(crate) began: Timestamp,
     pub(crate) argument: Option<Arc<Argument>>,
+    pub(crate) group: group::Known,
     seen: Seen,
     exchanges: Vec<Exchange>,
     notices: usize,
@@ -110,6 +113,7 @@ type List = Arc<[Arc<Object>]>;
 struct Seen {
     objects: BTreeMap<ObjectKey, Option<Arc<Object>>>,
     lists: BTreeMap<(Kind, Arc<str>), List>,
+    any_ring: Option<bool>,
 }
 
 /// What a controller's function may see and do. Everything that it does goes through here.
@@ -129,6 +133,7 @@ pub struct Cx<'a> {
     asked: Option<Asked>,
     notices: Vec<Notice>,
     spawned: Option<(Key, Argument)>,
+    remembered: Option<group::Memory>,
 }
 
 /// What a controller's function asked for when it was left.
@@ -137,6 +142,17 @@ pub(crate) enum Asked {
     Call(Operation),
     Writes(Vec<Write>),
     Wait { until: Until, deadline: Timestamp },
+}
+
+/// What a run of a controller's function brought about.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    /// What it waits for.
+    pub(crate) asked: Option<Asked>,
+    /// What it tells people.
+    pub(crate) notices: Vec<Notice>,
+    /// What it starts in the background.
+    pub(crate) spawned: Option<(Key, Argument)>,
 }
 
 /// What a pass may know of the operator besides the cache.
@@ -151,7 +167,18 @@ pub(crate) struct Around<'a> {
 
 impl Pass {
     pub(crate) fn new(id: PassId, key: Key, began: Timestamp, argument: Option<Arc<Argument>>) -> Self {
-        Self { id, key, began, argument, seen: Seen::default(), exchanges: Vec::new(), notices: 0, pending: None, mutated: false }
+        Self {
+            id,
+            key,
+            began,
+            argument,
+            group: group::Known::default(),
+            seen: Seen::default(),
+            exchanges: Vec::new(),
+            notices: 0,
+            pending: None,
+            mutated: false,
+        }
     }
 
     /// The versions of the objects that the pass saw, in the order of their keys.
@@ -202,6 +229,7 @@ impl<'a> Cx<'a> {
             asked: None,
             notices: Vec::new(),
             spawned: None,
+            remembered: None,
         }
     }
 
@@ -263,6 +291,38 @@ impl<'a> Cx<'a> {
     /// What is taken of a storage class in a namespace.
     pub(crate) fn taken(&self, namespace: &Arc<str>, class: &str, whose: Whose) -> Taken {
         self.usage.taken(namespace, class, whose)
+    }
+
+    /// Where a group lists a member.
+    #[must_use]
+    pub(crate) fn place_in(&self, group: &Object, member: &ObjectKey) -> Option<usize> {
+        self.cache.groups().listing(group)?.place(member)
+    }
+
+    /// All that a group lists.
+    #[must_use]
+    pub(crate) fn listing(&self, group: &Object) -> Arc<Listing> {
+        self.cache.groups().listing(group).expect("only groups list members")
+    }
+
+    /// Whether any groups formed a ring when this pass first asked.
+    pub(crate) fn any_ring(&mut self) -> bool {
+        *self.pass.seen.any_ring.get_or_insert_with(|| self.cache.groups().any_ring())
+    }
+
+    /// What is known beforehand of the group that the pass is for.
+    pub(crate) fn group(&self) -> &group::Known {
+        &self.pass.group
+    }
+
+    /// Leaves a memory to the group's next pass; it is kept if this one ends well.
+    pub(crate) fn remember(&mut self, memory: group::Memory) {
+        self.remembered = Some(memory);
+    }
+
+    /// The memory that was to be left so far.
+    pub(crate) fn take_memory(&mut self) -> Option<group::Memory> {
+        self.remembered.take()
     }
 
     /// Asks the hypervisor.
@@ -367,8 +427,12 @@ impl<'a> Cx<'a> {
         self.pass.key.controller
     }
 
-    pub(crate) fn into_effects(self) -> (Option<Asked>, Vec<Notice>, Option<(Key, Argument)>) {
-        (self.asked, self.notices, self.spawned)
+    pub(crate) fn into_effects(self) -> Effects {
+        // A function that is left is run again, and knows no more beforehand than the first time.
+        if self.asked.is_none() {
+            self.pass.group.memory = self.remembered.map(Arc::new);
+        }
+        Effects { asked: self.asked, notices: self.notices, spawned: self.spawned }
     }
 
     /// What the pass was started with.

@@ -1,19 +1,22 @@
 //! Who is woken by what. Source: vm-lifecycle §2.1, placement-groups §6.3.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use vmtwin_model::kube::encryption_class::EncryptionClass;
 use vmtwin_model::kube::network_interface::NetworkInterface;
 use vmtwin_model::kube::subnet_port::SubnetPort;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
-use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacementStatus, MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
 use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
-use vmtwin_model::kube::{ConditionType, Conditions, Kind, Object, ObjectKey, Resource};
+use vmtwin_model::kube::{ConditionType, Conditions, Kind, Object, ObjectKey, Resource, View};
 use vmtwin_model::time::Span;
 
 use crate::cache::Cache;
 use crate::features::Feature;
+use crate::groups::{self, Listed};
 use crate::queue::{Controller, Key};
 use crate::settings::Settings;
 use crate::vm::{keys, probe};
@@ -71,7 +74,7 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
         woken.extend(owner_of(object));
     }
     if let Some(group) = after.and_then(Object::view::<VirtualMachineGroup>) {
-        woken.extend(waiting_members(cache, group.object));
+        woken.extend(waiting_members(cache, before, group));
     }
     for vm in [before, after].into_iter().flatten().filter_map(Object::view::<VirtualMachine>) {
         woken.extend(volumes::concerns(vm).then(|| (Key { controller: Controller::Volumes, object: key.clone() }, Span::ZERO)));
@@ -119,25 +122,41 @@ fn owning_vm(object: &Object) -> Option<ObjectKey> {
     Some(ObjectKey::of::<VirtualMachine>(object.key.namespace.clone(), owner.name.as_str()))
 }
 
-/// The members of a group that name it and still wait to be linked or placed.
-fn waiting_members(cache: &Cache, group: &Object) -> Vec<Woken> {
-    let Some(view) = group.view::<VirtualMachineGroup>() else { return Vec::new() };
-    let members = view.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members);
-    let keys = members.filter_map(|member| {
-        let namespace = group.key.namespace.clone();
-        match member.kind.unwrap_or(MemberKind::VirtualMachine) {
-            MemberKind::VirtualMachine => {
-                let vm = cache.view::<VirtualMachine>(&namespace, &member.name)?;
-                let waits = !vm.status.conditions.is_true(&ConditionType::GroupLinked) || vm.status.unique_id.is_empty();
-                (waits && *vm.spec.group_name == *group.key.name).then(|| Key { controller: Controller::Vm, object: vm.object.key.clone() })
-            }
-            MemberKind::VirtualMachineGroup => {
-                let child = cache.view::<VirtualMachineGroup>(&namespace, &member.name)?;
-                let waits = !child.status.conditions.is_true(&ConditionType::GroupLinked);
-                (waits && *child.spec.group_name == *group.key.name)
-                    .then(|| Key { controller: Controller::Group, object: child.object.key.clone() })
-            }
-        }
-    });
-    keys.map(|key| (key, Span::ZERO)).collect()
+/// The members of a changed group that name it, still wait to be linked or placed, and find there something else than before: they
+/// weren't listed, or their entries told something else of their placement. Whoever waits isn't woken by what comes to others.
+fn waiting_members(cache: &Cache, before: Option<&Object>, group: View<'_, VirtualMachineGroup>) -> Vec<Woken> {
+    let before = before.and_then(Object::view::<VirtualMachineGroup>);
+    let same_list = before.is_some_and(|before| Arc::ptr_eq(&before.object.spec, &group.object.spec));
+    let mut keys: Vec<ObjectKey> = Vec::new();
+    if let Some(listing) = cache.groups().listing(group.object).filter(|_| !same_list) {
+        let known = before.and_then(|before| cache.groups().listing(before.object));
+        let is_new = |listed: &&Listed| known.as_ref().is_none_or(|known| known.place(&listed.key).is_none());
+        keys.extend(listing.members().iter().filter(is_new).map(|listed| listed.key.clone()));
+    }
+    if let Some(before) = before {
+        let (earlier, members) = (&before.status.members, &group.status.members);
+        let anew = members.apart(earlier).filter(|place| earlier.get(*place).map(told) != members.get(*place).map(told));
+        keys.extend(
+            anew.filter_map(|place| members.get(place)).map(|entry| groups::key_of(&group.object.key.namespace, entry.kind, &entry.name)),
+        );
+    }
+    keys.retain(|key| waits(cache, group.object, key));
+    keys.into_iter().filter_map(|object| Some((Key { controller: controller_of(object.kind)?, object }, Span::ZERO))).collect()
+}
+
+/// What a member reads in its entry.
+fn told(entry: &GroupMemberStatus) -> (MemberKind, &str, &str, Option<&GroupPlacementStatus>, bool) {
+    let placed = entry.conditions.is_true(&ConditionType::MemberPlacementReady);
+    (entry.kind, &entry.name, &entry.uid, entry.placement.as_ref(), placed)
+}
+
+/// Whether a member names this group, and still waits for it.
+fn waits(cache: &Cache, group: &Object, member: &ObjectKey) -> bool {
+    let Some(member) = cache.get(member) else { return false };
+    if let Some(vm) = member.view::<VirtualMachine>() {
+        let waits = !vm.status.conditions.is_true(&ConditionType::GroupLinked) || vm.status.unique_id.is_empty();
+        return waits && *vm.spec.group_name == *group.key.name;
+    }
+    let Some(child) = member.view::<VirtualMachineGroup>() else { return false };
+    !child.status.conditions.is_true(&ConditionType::GroupLinked) && *child.spec.group_name == *group.key.name
 }

@@ -3,11 +3,13 @@
 //! Nothing in this crate decides anything. It holds the Kubernetes kinds ([`kube`]), the vocabulary of the
 //! hypervisor port ([`vsphere`]), and the few value types that everything stands on: instants and spans
 //! ([`time`]), quantities with their unit ([`units`]), identities ([`id`]), draws by name and key ([`rng`]), the form
-//! that digests cover ([`digest`]), and the copy-on-write table ([`table`]) and map ([`shards`]) that make a fork of a whole machine cheap.
+//! that digests cover ([`digest`]), the copy-on-write table ([`table`]) and map ([`shards`]) that make a fork of a whole machine cheap,
+//! and the list ([`list`]) that does so for a long part of one object.
 
 pub mod digest;
 pub mod id;
 pub mod kube;
+pub mod list;
 pub mod rng;
 pub mod shards;
 pub mod table;

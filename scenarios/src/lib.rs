@@ -7,5 +7,6 @@ pub mod format;
 pub mod invariants;
 pub mod log;
 pub mod runner;
+mod stack;
 pub mod timeline;
 pub mod yaml;

@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod conformance;
 pub mod contract;
+pub mod folder;
 pub mod hostile;
 pub mod lives;
 pub mod twin;

@@ -20,6 +20,7 @@ use vmtwin_vcenter::observe::{Memory, Watch};
 use vmtwin_vcenter::{Connection, Endpoint, execute};
 
 use crate::contract::{Ground, Hypervisor};
+use crate::folder::Folder;
 
 /// The longest time that is waited for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +34,8 @@ pub struct Simulator {
     child: Child,
     ready: Value,
     certificate: Vec<u8>,
+    /// Where its own files lie: they go even if it is killed.
+    _folder: Folder,
 }
 
 impl Simulator {
@@ -52,11 +55,14 @@ impl Simulator {
                 return None;
             }
         };
-        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the simulator starts");
+        let folder = Folder::empty();
+        let mut program = Command::new(program);
+        program.env("TMPDIR", &*folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = program.spawn().expect("the simulator starts");
         let ready = first_line(&mut child);
         let ready: Value = serde_json::from_str(&ready).unwrap_or_else(|error| panic!("the simulator says {ready:?}: {error}"));
         let certificate = std::fs::read(ready["certificate"].as_str().expect("a file")).expect("the authority's certificate");
-        Some(Self { child, ready, certificate })
+        Some(Self { child, ready, certificate, _folder: folder })
     }
 
     fn says(&self, what: &str) -> &str {

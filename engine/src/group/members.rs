@@ -4,25 +4,28 @@
 //! All that a member is given, the owner reference and the power state, goes into one write, and the writes of all members leave
 //! together. Mirrors: vm-operator `virtualmachinegroup_controller.go`, `reconcileMembers`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::kube::api::{self, ErrorReason, Write};
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
-use vmtwin_model::kube::virtual_machine_group::{GroupMember, GroupMemberStatus, MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Object, ObjectKey, Reason, Resource};
+use vmtwin_model::list::List;
 use vmtwin_model::time::Span;
 
+use super::memory::Memory;
 use super::owner;
 use super::power::{self, Member, Order};
 use crate::draft::Draft;
+use crate::groups::{Listed, Listing};
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>) -> Flow<()> {
     let order = power::order(cx, group)?;
-    let mut former: BTreeMap<(MemberKind, String), GroupMemberStatus> =
-        group.status().members.iter().map(|entry| ((entry.kind, entry.name.clone()), entry.clone())).collect();
+    let listing = cx.listing(group.base());
+    let Plan { mut list, places, leavers } = plan(cx, group, &listing, order.as_ref());
     let mut walk = Walk {
         group: group.base().clone(),
         order: order.as_ref(),
@@ -30,30 +33,69 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>)
         writes: Writes::default(),
         errors: Errors::default(),
     };
-    let mut delay = Span::ZERO;
-    for boot_group in &group.spec().boot_order {
-        delay += order.as_ref().map_or(Span::ZERO, |order| order.delay(boot_group.power_on_delay));
-        for member in &boot_group.members {
-            let entry = former.remove(&(member.kind.unwrap_or_default(), member.name.clone())).unwrap_or_else(|| new_entry(member));
-            walk.member(cx, entry, delay);
-        }
+    for place in &places {
+        let listed = &listing.members()[*place];
+        let delay = order.as_ref().map_or(Span::ZERO, |order| order.delay(listed.delay));
+        walk.member(cx, listed, list[*place].clone(), delay);
     }
-    for (kind, name) in former.into_keys() {
-        walk.leaver(cx, kind, &name);
+    for leaver in leavers {
+        walk.leaver(cx, leaver.kind, &leaver.name);
     }
     let Walk { entries, writes, errors, .. } = walk;
     let (entries, errors) = writes.send(cx, entries, errors)?;
-    group.status_mut().members = entries;
-    match (errors.into_verdict(), &order) {
-        (Some(verdict), _) => return Err(verdict.into()),
-        (None, Some(order)) => power::close(group, order),
-        (None, None) => {}
+    for (place, entry) in places.into_iter().zip(entries) {
+        if list[place] != entry {
+            *list.get_mut(place).expect("each place of the plan is in the list") = entry;
+        }
     }
-    Ok(())
+    if group.status().members != list {
+        group.status_mut().members = list;
+    }
+    let error = errors.into_verdict();
+    if let (None, Some(order)) = (&error, &order) {
+        power::close(group, order);
+    }
+    if !matches!(error, Some(Verdict::Failed(_))) {
+        cx.remember(Memory::of_members(group, order));
+    }
+    error.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn new_entry(member: &GroupMember) -> GroupMemberStatus {
-    GroupMemberStatus { kind: member.kind.unwrap_or_default(), name: member.name.clone(), ..GroupMemberStatus::default() }
+/// What is to be looked at.
+struct Plan {
+    /// The entries of all members in boot order, as they are.
+    list: List<GroupMemberStatus>,
+    /// The places of the members to be looked at.
+    places: Vec<usize>,
+    /// The entries of those that the spec doesn't list any more.
+    leavers: Vec<GroupMemberStatus>,
+}
+
+/// If the last pass left the group as it is: the members that changed since then and those that aren't linked. Otherwise all.
+fn plan(cx: &Cx<'_>, group: &Draft<VirtualMachineGroup>, listing: &Listing, order: Option<&Order>) -> Plan {
+    let there = &group.status().members;
+    if let Some(memory) = cx.group().memory.as_ref().filter(|memory| memory.fits(group, order)) {
+        let stirred = cx.group().stirred.iter().filter_map(|member| listing.place(member));
+        let places: BTreeSet<usize> = stirred.chain(memory.tally().unlinked()).collect();
+        return Plan { list: there.clone(), places: places.into_iter().collect(), leavers: Vec::new() };
+    }
+    let places = (0..listing.members().len()).collect();
+    let is_of = |(listed, entry): (&Listed, &GroupMemberStatus)| listed.kind == entry.kind && *listed.key.name == *entry.name;
+    if there.len() == listing.members().len() && listing.members().iter().zip(there).all(is_of) {
+        return Plan { list: there.clone(), places, leavers: Vec::new() };
+    }
+    let mut former: BTreeMap<(MemberKind, &str), &GroupMemberStatus> =
+        there.iter().map(|entry| ((entry.kind, entry.name.as_str()), entry)).collect();
+    let former_or_new = listing.members().iter().map(|listed| {
+        let entry = former.remove(&(listed.kind, &*listed.key.name));
+        entry.cloned().unwrap_or_else(|| new_entry(listed))
+    });
+    let list = former_or_new.collect();
+    Plan { list, places, leavers: former.into_values().cloned().collect() }
+}
+
+fn new_entry(listed: &Listed) -> GroupMemberStatus {
+    GroupMemberStatus { kind: listed.kind, name: listed.key.name.to_string(), ..GroupMemberStatus::default() }
 }
 
 struct Walk<'a> {
@@ -65,25 +107,24 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn member(&mut self, cx: &mut Cx<'_>, entry: GroupMemberStatus, delay: Span) {
-        match entry.kind {
-            MemberKind::VirtualMachine => self.link::<VirtualMachine>(cx, entry, delay),
-            MemberKind::VirtualMachineGroup => self.link::<VirtualMachineGroup>(cx, entry, delay),
+    fn member(&mut self, cx: &mut Cx<'_>, listed: &Listed, entry: GroupMemberStatus, delay: Span) {
+        match listed.kind {
+            MemberKind::VirtualMachine => self.link::<VirtualMachine>(cx, listed, entry, delay),
+            MemberKind::VirtualMachineGroup => self.link::<VirtualMachineGroup>(cx, listed, entry, delay),
         }
     }
 
-    fn link<M: Member>(&mut self, cx: &mut Cx<'_>, mut entry: GroupMemberStatus, delay: Span) {
-        let quoted = format!("{:?}", format!("{}/{}", entry.kind, entry.name));
-        let key = ObjectKey::of::<M>(self.group.key.namespace.clone(), entry.name.as_str());
-        let mut member = match cx.get(&key).and_then(Draft::<M>::of) {
-            None => return self.unlink(cx, entry, Reason::NotFound, format!("member {quoted} not found")),
+    fn link<M: Member>(&mut self, cx: &mut Cx<'_>, listed: &Listed, mut entry: GroupMemberStatus, delay: Span) {
+        let quoted = || format!("{:?}", format!("{}/{}", listed.kind, listed.key.name));
+        let mut member = match cx.get(&listed.key).and_then(Draft::<M>::of) {
+            None => return self.unlink(cx, entry, Reason::NotFound, format!("member {} not found", quoted())),
             Some(member) => member,
         };
         match M::group_name(member.spec()) {
             name if *name == *self.group.key.name => {}
-            "" => return self.unlink(cx, entry, Reason::NotMember, format!("member {quoted} has no group name")),
+            "" => return self.unlink(cx, entry, Reason::NotMember, format!("member {} has no group name", quoted())),
             other => {
-                let message = format!("member {quoted} has different group name: {other:?}");
+                let message = format!("member {} has different group name: {other:?}", quoted());
                 return self.unlink(cx, entry, Reason::NotMember, message);
             }
         }

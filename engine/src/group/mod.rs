@@ -1,5 +1,5 @@
 //! The VirtualMachineGroup controller: links members, hands the group's power state down to them, and places the VMs of a whole
-//! tree at once. It never calls on a vSphere VM: what it wants of a member it writes into the member's object, and the
+//! tree at once. A pass costs what changed since the last one (`memory`). It never calls on a vSphere VM: what it wants of a member it writes into the member's object, and the
 //! member's own controller does it.
 //!
 //! Mirrors: vm-operator `controllers/virtualmachinegroup`, `vmprovider_vmgroup.go`. Source: placement-groups §6, §7.
@@ -8,16 +8,21 @@ mod deletion;
 mod finalizer;
 mod hierarchy;
 mod members;
+mod memory;
 mod owner;
 mod parent;
 mod placement;
 mod power;
 mod ready;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use vmtwin_model::kube::api::Write;
 use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
+
+pub(crate) use memory::{Known, Memory};
+use tally::Tally;
 
 use crate::draft::Draft;
 use crate::features::Feature;
@@ -51,6 +56,16 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
         Err(Stop::End(verdict)) => Some(verdict),
         Ok(()) => None,
     };
-    let verdict = ready::reconcile(cx, &mut group, error);
-    (Ok(verdict), group.into_write())
+    let tally = tally(cx, &group);
+    let verdict = ready::reconcile(cx, &mut group, &tally, error);
+    let write = group.into_write();
+    if let Some(memory) = cx.take_memory() {
+        cx.remember(memory.at_the_end(write.as_ref(), tally));
+    }
+    (Ok(verdict), write)
+}
+
+/// What the members come to as they stand.
+fn tally(cx: &Cx<'_>, group: &Draft<VirtualMachineGroup>) -> Tally {
+    Tally::of(&group.status().members, cx.group().memory.as_deref().map(Memory::tally))
 }

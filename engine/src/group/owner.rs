@@ -19,11 +19,10 @@ pub(super) enum Membership {
 
 /// Gives the member the group's reference. One that names an earlier group of the same name is brought up to date.
 pub(super) fn set<M: Resource>(member: &mut Draft<M>, group: &Object) -> Membership {
-    let reference = reference_to(group);
-    let there = member.meta().owner_references.iter().flatten();
-    if there.into_iter().any(|owner| *owner == reference || (names(owner, group) && owner.uid == reference.uid)) {
+    if member.meta().owner_references.iter().flatten().any(|owner| names(owner, group) && owner.uid == group.uid()) {
         return Membership::Old;
     }
+    let reference = reference_to(group);
     let owners = member.meta_mut().owner_references.get_or_insert_default();
     match owners.iter_mut().find(|owner| names(owner, group)) {
         Some(stale) => *stale = reference,

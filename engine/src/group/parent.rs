@@ -3,7 +3,7 @@
 //!
 //! Mirrors: vm-operator `pkg/util/vmopv1/vmgroup.go`, `UpdateGroupLinkedCondition`.
 
-use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup, VirtualMachineGroupSpec};
+use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
 use crate::draft::Draft;
@@ -21,16 +21,10 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>)
     let parent = cx.find::<VirtualMachineGroup>(group.namespace(), &group.spec().group_name);
     let condition = match parent {
         None => Condition::fails(linked, Reason::NotFound, ""),
-        Some(parent) if lists(parent.spec(), MemberKind::VirtualMachineGroup, group.name()) => Condition::holds(linked),
+        Some(parent) if cx.place_in(&parent.object, &group.base().key).is_some() => Condition::holds(linked),
         Some(_) => Condition::fails(linked, Reason::NotMember, ""),
     };
     let holds = condition.is_true();
     group.status_mut().conditions.put(condition, cx.now());
     if holds { Ok(()) } else { Err(Verdict::failed("failed to reconcile group name: group is not linked to its parent group").into()) }
-}
-
-/// Whether a group lists a member of this kind and name.
-fn lists(group: &VirtualMachineGroupSpec, kind: MemberKind, name: &str) -> bool {
-    let mut members = group.boot_order.iter().flat_map(|boot_group| &boot_group.members);
-    members.any(|member| member.kind.unwrap_or_default() == kind && member.name == name)
 }

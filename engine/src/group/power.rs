@@ -91,10 +91,16 @@ pub(super) fn close(group: &mut Draft<VirtualMachineGroup>, order: &Order) {
 }
 
 impl Order {
-    /// How much later than the boot group before it one with this delay is started.
-    pub(super) fn delay(&self, power_on_delay: Option<Span>) -> Span {
+    /// Whether a member that is given this order is left as it is by the other one, which it was given before.
+    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
+        let asks = |order: &Self| (order.state, order.power_off_mode, order.suspend_mode, order.update_from);
+        asks(self) == asks(other)
+    }
+
+    /// How much later one is started whose boot groups' delays come to this.
+    pub(super) fn delay(&self, power_on_delays: Span) -> Span {
         match self.state {
-            PowerState::PoweredOn => power_on_delay.unwrap_or_default(),
+            PowerState::PoweredOn => power_on_delays,
             PowerState::PoweredOff | PowerState::Suspended => Span::ZERO,
         }
     }

@@ -3,19 +3,20 @@
 //! Mirrors: vm-operator `virtualmachinegroup_controller.go`, `setReadyCondition`, `isMemberReady`.
 
 use vmtwin_model::kube::api::Notice;
-use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
 use super::hierarchy;
+use super::tally::Tally;
 use crate::draft::Draft;
 use crate::pass::Cx;
 use crate::verdict::Verdict;
 
-pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, error: Option<Verdict>) -> Verdict {
+pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, tally: &Tally, error: Option<Verdict>) -> Verdict {
     let cycle = hierarchy::cycle(cx, group);
     let condition = match &cycle {
         Some(cycle) => Condition::fails(ConditionType::Ready, Reason::Error, cycle.clone()),
-        None => decide(&group.status().members, error.as_ref()),
+        None => decide(tally, error.as_ref()),
     };
     let told = group.status().conditions.condition(&ConditionType::Ready);
     if cycle.is_some() && told.is_none_or(|told| told.message != condition.message) {
@@ -26,7 +27,9 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>,
             message: condition.message.clone(),
         });
     }
-    group.status_mut().conditions.put(condition, cx.now());
+    if told.is_none_or(|told| (told.status, &told.reason, &told.message) != (condition.status, &condition.reason, &condition.message)) {
+        group.status_mut().conditions.put(condition, cx.now());
+    }
     match (error, cycle) {
         (Some(error), _) => error,
         (None, Some(cycle)) => Verdict::terminal(cycle),
@@ -34,11 +37,9 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>,
     }
 }
 
-fn decide(members: &[GroupMemberStatus], error: Option<&Verdict>) -> Condition {
-    let reasons: Vec<String> = members.iter().filter_map(unready).collect();
-    if !reasons.is_empty() {
-        let message = format!("{} of {} members not ready: {}", reasons.len(), members.len(), reasons.join("; "));
-        return Condition::fails(ConditionType::Ready, Reason::MembersNotReady, message);
+fn decide(tally: &Tally, error: Option<&Verdict>) -> Condition {
+    if let Some(unready) = tally.unready() {
+        return Condition::fails(ConditionType::Ready, Reason::MembersNotReady, unready.clone());
     }
     match error.and_then(Verdict::error) {
         Some(error) => Condition::fails(ConditionType::Ready, Reason::Error, error.clone()),
@@ -46,54 +47,22 @@ fn decide(members: &[GroupMemberStatus], error: Option<&Verdict>) -> Condition {
     }
 }
 
-/// The first thing that keeps a member from being ready: one of the conditions that it must have, then any other.
-fn unready(member: &GroupMemberStatus) -> Option<String> {
-    let needed = match member.kind {
-        MemberKind::VirtualMachine => [ConditionType::GroupLinked, ConditionType::MemberPlacementReady],
-        MemberKind::VirtualMachineGroup => [ConditionType::GroupLinked, ConditionType::Ready],
-    };
-    let (kind, name) = (member.kind, &member.name);
-    let needs = needed.iter().map(|type_| (type_, member.conditions.condition(type_)));
-    let rest = member.conditions.iter().map(|condition| (&condition.type_, Some(condition)));
-    needs.chain(rest).find_map(|(type_, condition)| match condition {
-        None => Some(format!("{kind}/{name} missing condition {type_}")),
-        Some(condition) if !condition.is_true() => Some(format!("{kind}/{name} condition {type_} is {}", condition.status)),
-        Some(_) => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use vmtwin_model::kube::virtual_machine_group::GroupMemberStatus;
+
     use super::*;
-
-    fn member(name: &str, conditions: Vec<Condition>) -> GroupMemberStatus {
-        GroupMemberStatus { name: name.to_owned(), conditions, ..GroupMemberStatus::default() }
-    }
-
-    fn good() -> Vec<Condition> {
-        vec![Condition::holds(ConditionType::GroupLinked), Condition::holds(ConditionType::MemberPlacementReady)]
-    }
 
     #[test]
     fn a_group_without_members_is_ready_unless_something_failed() {
-        assert!(decide(&[], None).is_true());
-        let failed = decide(&[], Some(&Verdict::failed("no way")));
+        assert!(decide(&Tally::default(), None).is_true());
+        let failed = decide(&Tally::default(), Some(&Verdict::failed("no way")));
         assert_eq!((failed.reason, &*failed.message), (Reason::Error, "no way"));
     }
 
     #[test]
-    fn each_unready_member_gives_its_first_reason() {
-        let unlinked = vec![Condition::fails(ConditionType::GroupLinked, Reason::NotFound, "")];
-        let mut unsynced = good();
-        unsynced.push(Condition::fails(ConditionType::MemberPowerStateSynced, Reason::NotSynced, ""));
-        let members =
-            [member("a", good()), member("b", unlinked), member("c", good()[..1].to_vec()), member("d", unsynced), member("e", good())];
-        let ready = decide(&members, Some(&Verdict::failed("shadowed")));
-        assert_eq!(ready.reason, Reason::MembersNotReady);
-        assert_eq!(
-            &*ready.message,
-            "3 of 5 members not ready: VirtualMachine/b condition GroupLinked is False; \
-             VirtualMachine/c missing condition PlacementReady; VirtualMachine/d condition PowerStateSynced is False"
-        );
+    fn an_unready_member_comes_before_an_error() {
+        let tally = Tally::of(&[GroupMemberStatus::default()].into_iter().collect(), None);
+        assert_eq!(decide(&tally, Some(&Verdict::failed("shadowed"))).reason, Reason::MembersNotReady);
     }
 }

@@ -1,5 +1,6 @@
 //! Whole passes of the controller, through the engine and a stand-in for the API server.
 
+mod memory;
 mod placement;
 
 use std::collections::BTreeMap;

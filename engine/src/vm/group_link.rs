@@ -1,6 +1,6 @@
 //! The VM's own side of its membership in a group: condition `GroupLinked`. Source: placement-groups §1.3, §7 ("The VM's side").
 
-use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_group::VirtualMachineGroup;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
 use super::VmDraft;
@@ -17,7 +17,7 @@ pub(super) fn update(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Option<Known<Virtu
         return None;
     }
     let group = cx.find::<VirtualMachineGroup>(&draft.namespace().clone(), &group_name);
-    let listed = group.as_ref().is_some_and(|group| lists(group, draft.name()));
+    let listed = group.as_ref().is_some_and(|group| cx.place_in(&group.object, &draft.base().key).is_some());
     let condition = match (&group, listed) {
         (None, _) => Condition::fails(ConditionType::GroupLinked, Reason::NotFound, ""),
         (Some(_), false) => Condition::fails(ConditionType::GroupLinked, Reason::NotMember, ""),
@@ -26,9 +26,4 @@ pub(super) fn update(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Option<Known<Virtu
     let now = cx.now();
     draft.status_mut().conditions.put(condition, now);
     group.filter(|_| listed)
-}
-
-fn lists(group: &Known<VirtualMachineGroup>, vm: &str) -> bool {
-    let members = group.spec().boot_order.iter().flat_map(|boot_group| &boot_group.members);
-    members.into_iter().any(|member| member.name == vm && member.kind.unwrap_or(MemberKind::VirtualMachine) == MemberKind::VirtualMachine)
 }

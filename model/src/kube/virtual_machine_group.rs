@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::kube::Condition;
 use crate::kube::choice::choice;
 use crate::kube::power::{PowerOpMode, PowerState};
+use crate::list::List;
 use crate::time::{GoDuration, Timestamp};
 
 /// What the owner of a group asks for.
@@ -83,9 +84,9 @@ pub struct VirtualMachineGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_updated_power_state_time: Option<Timestamp>,
     /// What was seen of each member.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "List::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name", "kind"]))]
-    pub members: Vec<GroupMemberStatus>,
+    pub members: List<GroupMemberStatus>,
 }
 
 /// What was seen of a member.

@@ -8,6 +8,7 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
 
 use super::shape::shorten_to;
+use crate::stack;
 
 /// The longest expression.
 const LONGEST: usize = 4096;
@@ -17,8 +18,6 @@ const MOST_BRACKETS: usize = 24;
 const DEEPEST: usize = 32;
 /// Operators, dots and brackets of an expression.
 const MOST_OPERATORS: usize = 400;
-/// Enough for an expression within these bounds, in unoptimized builds too.
-const STACK: usize = 64 << 20;
 
 /// Reads an expression.
 ///
@@ -26,12 +25,7 @@ const STACK: usize = 64 << 20;
 /// If it is no CEL expression, or a larger one than anyone writes.
 pub fn compile(expression: &str) -> Result<cel::Program, String> {
     check_size(expression)?;
-    // A pure function on a stack of its own: the caller waits for it, and nothing else is shared.
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK);
-        let reading = thread.spawn_scoped(scope, || read(expression)).map_err(|error| format!("there is no room to read it: {error}"))?;
-        reading.join().map_err(|_| "it can't be read".to_owned())?
-    })
+    stack::on_its_own(|| read(expression))
 }
 
 fn read(expression: &str) -> Result<cel::Program, String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::id::VmId;
+use vmtwin_model::kube::object::same_part;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource};
@@ -96,7 +97,7 @@ impl Ledger {
                 let (before, after) = (change.before.as_ref(), change.after.as_ref());
                 if let Some(key) = after.or(before).map(|object| &object.key).filter(|key| is_followed(key.kind)) {
                     self.own(before, after);
-                    self.touch(simulation, key, [before, after].into_iter().flatten().map(|object| &**object));
+                    self.touch(simulation, key, before, after);
                 }
                 if let Some(after) = after.filter(|after| is_followed(after.key.kind)) {
                     self.versions.entry(after.key.clone()).insert(after.resource_version, after.clone());
@@ -126,12 +127,19 @@ impl Ledger {
         }
     }
 
-    /// A changed object, and below a group whatever hangs on its list of members, before and after.
-    fn touch<'a>(&mut self, simulation: &Simulation, key: &ObjectKey, versions: impl Iterator<Item = &'a Object>) {
-        let fresh = self.touched.objects.insert(key.clone());
-        for group in versions.filter_map(Object::view::<VirtualMachineGroup>) {
-            let members = group.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members);
-            for member in members {
+    /// A changed object; and where a group's list of members isn't what it was, whatever hangs on it, before and after.
+    fn touch(&mut self, simulation: &Simulation, key: &ObjectKey, before: Option<&Arc<Object>>, after: Option<&Arc<Object>>) {
+        self.touched.objects.insert(key.clone());
+        let same =
+            |before: &Arc<Object>, after: &Arc<Object>| before.is_deleting() == after.is_deleting() && same_part(&before.spec, &after.spec);
+        if before.zip(after).is_some_and(|(before, after)| same(before, after)) {
+            return;
+        }
+        let mut groups: Vec<Arc<Object>> = [before, after].into_iter().flatten().cloned().collect();
+        let mut met = BTreeSet::from([key.clone()]);
+        while let Some(group) = groups.pop() {
+            let Some(view) = group.view::<VirtualMachineGroup>() else { continue };
+            for member in view.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members) {
                 let namespace = key.namespace.clone();
                 match member.kind.unwrap_or(MemberKind::VirtualMachine) {
                     MemberKind::VirtualMachine => {
@@ -139,9 +147,9 @@ impl Ledger {
                     }
                     MemberKind::VirtualMachineGroup => {
                         let below = ObjectKey::of::<VirtualMachineGroup>(namespace, member.name.as_str());
-                        if fresh && !self.touched.objects.contains(&below) {
-                            let object = simulation.api().get(&below).cloned();
-                            self.touch(simulation, &below, object.as_deref().into_iter());
+                        self.touched.objects.insert(below.clone());
+                        if met.insert(below.clone()) {
+                            groups.extend(simulation.api().get(&below).cloned());
                         }
                     }
                 }

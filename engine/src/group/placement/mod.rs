@@ -35,7 +35,7 @@ use crate::vm::create::spec;
 use crate::vm::{VmDraft, text_of};
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>) -> Flow<()> {
-    if !group.spec().group_name.is_empty() {
+    if !group.spec().group_name.is_empty() || tree::is_placed(cx, group) {
         return Ok(());
     }
     let tree = tree::walk(cx, group).map_err(Verdict::failed)?;
@@ -45,7 +45,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>)
     // The children's first: while one of them isn't written, the root's own stay as they were, and all are tried again together.
     for (wanted, placement) in wanted.iter().zip(&placements) {
         if let Some(child) = wanted.group {
-            enter(&mut children[child].status_mut().members[wanted.entry], wanted, placement, now);
+            enter(tree::entry_of(&mut children[child], wanted.entry), wanted, placement, now);
         }
     }
     let writes = children.into_iter().filter_map(Draft::into_write).collect();
@@ -53,7 +53,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>)
         answer.map_err(|error| Verdict::failed(format!("failed to patch member group: {error}")))?;
     }
     for (wanted, placement) in wanted.iter().zip(&placements).filter(|(wanted, _)| wanted.group.is_none()) {
-        enter(&mut group.status_mut().members[wanted.entry], wanted, placement, now);
+        enter(tree::entry_of(group, wanted.entry), wanted, placement, now);
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &[Want
 fn tell(cx: &Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &Wanted, (reason, message): (Reason, &str)) {
     if wanted.group.is_none() {
         let condition = Condition::fails(ConditionType::MemberPlacementReady, reason, message);
-        group.status_mut().members[wanted.entry].conditions.put(condition, cx.now());
+        tree::entry_of(group, wanted.entry).conditions.put(condition, cx.now());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The walk through a root's tree: which VMs take part in the placement, and what the others' entries say. A child group is
 //! descended into where it is listed, so the children's VMs come before their parent's own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
@@ -11,6 +11,7 @@ use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, 
 use crate::affinity;
 use crate::draft::Draft;
 use crate::features::Feature;
+use crate::groups::{Listed, Listing, key_of};
 use crate::pass::{Cx, Known};
 use crate::vm::create::prerequisites::not_found;
 
@@ -34,59 +35,111 @@ pub(super) struct Wanted {
     pub(super) vm: Known<VirtualMachine>,
 }
 
-/// Walks the tree. An error holds everything back.
-pub(super) fn walk(cx: &mut Cx<'_>, root: &mut Draft<VirtualMachineGroup>) -> Result<Tree, String> {
-    let mut walk = Walk { tree: Tree::default(), met: BTreeSet::from([root.name().clone()]) };
-    let own = walk.gather(cx, root)?;
-    walk.tree.wanted.extend(own.into_iter().map(|(entry, vm)| Wanted { group: None, entry, vm }));
-    Ok(walk.tree)
-}
-
-struct Walk {
-    tree: Tree,
-    met: BTreeSet<Arc<str>>,
-}
-
-impl Walk {
-    /// The VMs of this group that want a place, each with the place of its entry; those of the groups below are noted on the way.
-    fn gather(&mut self, cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>) -> Result<Vec<(usize, Known<VirtualMachine>)>, String> {
-        let base = group.base().clone();
-        let spec = base.view::<VirtualMachineGroup>().expect("a draft of a group has a group's spec").spec;
-        let entries = group.status().members.iter().enumerate();
-        let places: BTreeMap<(MemberKind, String), usize> =
-            entries.map(|(place, entry)| ((entry.kind, entry.name.clone()), place)).collect();
-        let mut own = Vec::new();
-        for member in spec.boot_order.iter().flat_map(|boot_group| &boot_group.members) {
-            let kind = member.kind.unwrap_or_default();
-            let place = places.get(&(kind, member.name.clone())).copied();
-            match kind {
-                MemberKind::VirtualMachineGroup => self.descend(cx, group, &member.name, place)?,
-                MemberKind::VirtualMachine => {
-                    let place = place.ok_or_else(|| format!("VM {:?} is not in group member status", member.name))?;
-                    own.extend(vm_to_place(cx, group, place)?.map(|vm| (place, vm)));
-                }
+/// Whether every VM of the tree has its place, as far as the statuses tell. Then there is nothing to walk for; a status that is behind its
+/// group's spec or VMs is brought up by its own group's pass, and that wakes the root.
+pub(super) fn is_placed(cx: &mut Cx<'_>, root: &Draft<VirtualMachineGroup>) -> bool {
+    let tally = super::super::tally(cx, root);
+    let linked = |entry: &GroupMemberStatus| entry.conditions.is_true(&ConditionType::GroupLinked);
+    let members = &root.status().members;
+    if !tally.all_placed() || members.len() != cx.listing(root.base()).members().len() || tally.unlinked().next().is_some() {
+        return false;
+    }
+    let mut below: Vec<ObjectKey> =
+        tally.groups().map(|place| key_of(root.namespace(), members[place].kind, &members[place].name)).collect();
+    let mut met = BTreeSet::from([root.base().key.clone()]);
+    while let Some(key) = below.pop() {
+        let Some(group) = cx.get(&key).filter(|_| met.insert(key)) else { return false };
+        let listing = cx.listing(&group);
+        let Some(view) = group.view::<VirtualMachineGroup>().filter(|view| view.status.members.len() == listing.members().len()) else {
+            return false;
+        };
+        for (listed, entry) in listing.members().iter().zip(&view.status.members) {
+            let placed = listed.kind == MemberKind::VirtualMachineGroup || entry.conditions.is_true(&ConditionType::MemberPlacementReady);
+            if !(is_of(listed, entry) && placed && linked(entry)) {
+                return false;
+            }
+            if listed.kind == MemberKind::VirtualMachineGroup {
+                below.push(listed.key.clone());
             }
         }
-        Ok(own)
     }
+    true
+}
 
-    fn descend(&mut self, cx: &mut Cx<'_>, group: &Draft<VirtualMachineGroup>, name: &str, place: Option<usize>) -> Result<(), String> {
-        let entry = place.map(|place| &group.status().members[place]);
-        if !entry.is_some_and(|entry| entry.conditions.is_true(&ConditionType::GroupLinked)) {
-            return Err(format!("VM Group {name:?} is not linked for parent group {:?}", group.name()));
+/// Walks the tree. An error holds everything back.
+pub(super) fn walk(cx: &mut Cx<'_>, root: &mut Draft<VirtualMachineGroup>) -> Result<Tree, String> {
+    let mut tree = Tree::default();
+    let mut met = BTreeSet::from([root.name().clone()]);
+    // Trees may be deep: the way down is a list of its own.
+    let mut way = vec![Branch { group: None, listing: cx.listing(root.base()), next: 0, own: Vec::new() }];
+    while let Some(branch) = way.last_mut() {
+        let group = branch.group.as_mut().unwrap_or(root);
+        let Some(listed) = branch.listing.members().get(branch.next) else {
+            let Branch { group, own, .. } = way.pop().expect("it was just looked at");
+            let nth = group.is_some().then_some(tree.children.len());
+            tree.children.extend(group);
+            tree.wanted.extend(own.into_iter().map(|(entry, vm)| Wanted { group: nth, entry, vm }));
+            continue;
+        };
+        let place = place_of(group, listed, branch.next);
+        branch.next += 1;
+        match listed.kind {
+            MemberKind::VirtualMachine => {
+                let place = place.ok_or_else(|| format!("VM {:?} is not in group member status", listed.key.name))?;
+                let vm = vm_to_place(cx, group, place)?;
+                branch.own.extend(vm.map(|vm| (place, vm)));
+            }
+            MemberKind::VirtualMachineGroup => {
+                let child = child(cx, group, listed, place)?;
+                if !met.insert(child.name().clone()) {
+                    return Err(format!("VM Group {:?} is met twice below one root", child.name()));
+                }
+                way.push(Branch { listing: cx.listing(child.base()), group: Some(child), next: 0, own: Vec::new() });
+            }
         }
-        let key = ObjectKey::of::<VirtualMachineGroup>(group.namespace().clone(), name);
-        let missing = || format!("failed to get group member VM Group {name:?}: {}", not_found(VirtualMachineGroup::KIND, name));
-        let mut child = cx.get(&key).and_then(Draft::<VirtualMachineGroup>::of).ok_or_else(missing)?;
-        if !self.met.insert(child.name().clone()) {
-            return Err(format!("VM Group {name:?} is met twice below one root"));
-        }
-        let own = self.gather(cx, &mut child)?;
-        let group = Some(self.tree.children.len());
-        self.tree.children.push(child);
-        self.tree.wanted.extend(own.into_iter().map(|(entry, vm)| Wanted { group, entry, vm }));
-        Ok(())
     }
+    Ok(tree)
+}
+
+/// A group on the way down.
+struct Branch {
+    /// The group; none is the root.
+    group: Option<Draft<VirtualMachineGroup>>,
+    listing: Arc<Listing>,
+    /// The next member to look at.
+    next: usize,
+    /// The group's VMs that want a place, each with the place of its entry.
+    own: Vec<(usize, Known<VirtualMachine>)>,
+}
+
+fn is_of(listed: &Listed, entry: &GroupMemberStatus) -> bool {
+    listed.kind == entry.kind && *listed.key.name == *entry.name
+}
+
+/// Where a member's entry is: where the spec has it, unless the status is behind.
+fn place_of(group: &Draft<VirtualMachineGroup>, listed: &Listed, place: usize) -> Option<usize> {
+    let entries = &group.status().members;
+    let there = entries.get(place).is_some_and(|entry| is_of(listed, entry));
+    if there { Some(place) } else { entries.iter().position(|entry| is_of(listed, entry)) }
+}
+
+/// The entry at this place, which was found in the group's status before.
+pub(super) fn entry_of(group: &mut Draft<VirtualMachineGroup>, place: usize) -> &mut GroupMemberStatus {
+    group.status_mut().members.get_mut(place).expect("the place was found in this list")
+}
+
+fn child(
+    cx: &mut Cx<'_>,
+    group: &Draft<VirtualMachineGroup>,
+    listed: &Listed,
+    place: Option<usize>,
+) -> Result<Draft<VirtualMachineGroup>, String> {
+    let (name, entry) = (&listed.key.name, place.map(|place| &group.status().members[place]));
+    if !entry.is_some_and(|entry| entry.conditions.is_true(&ConditionType::GroupLinked)) {
+        return Err(format!("VM Group {name:?} is not linked for parent group {:?}", group.name()));
+    }
+    let missing = || format!("failed to get group member VM Group {name:?}: {}", not_found(VirtualMachineGroup::KIND, name));
+    cx.get(&listed.key).and_then(Draft::<VirtualMachineGroup>::of).ok_or_else(missing)
 }
 
 /// The VM of this entry, if it wants a place; otherwise the entry says why not.
@@ -103,7 +156,7 @@ fn vm_to_place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, place: u
             }
         },
     };
-    let entry = &mut group.status_mut().members[place];
+    let entry = entry_of(group, place);
     if let Ok(vm) = &checked {
         vm.object.uid().clone_into(&mut entry.uid);
     }

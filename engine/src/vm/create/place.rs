@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId};
-use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::zone::{Zone, ZoneEntityInfo};
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
@@ -67,12 +67,11 @@ fn hold_against_label(cx: &Cx<'_>, draft: &mut VmDraft, place: &Place, label: Op
 }
 
 fn from_group(cx: &mut Cx<'_>, draft: &VmDraft, group: &Known<VirtualMachineGroup>) -> Flow<Place> {
-    let uid = draft.base().uid();
-    let mine = group
-        .status()
-        .members
-        .iter()
-        .find(|member| member.kind == MemberKind::VirtualMachine && *member.name == **draft.name() && member.uid == uid);
+    let is_mine = |member: &&GroupMemberStatus| member.kind == MemberKind::VirtualMachine && *member.name == **draft.name();
+    // The status lists the members as the spec does, once the group has seen its spec.
+    let members = &group.status().members;
+    let there = cx.place_in(&group.object, &draft.base().key).and_then(|place| members.get(place)).filter(is_mine);
+    let mine = there.or_else(|| members.iter().find(is_mine)).filter(|member| member.uid == draft.base().uid());
     let ready = mine.filter(|member| member.conditions.is_true(&ConditionType::MemberPlacementReady));
     let Some(member) = ready else { return Err(Verdict::terminal("VM Group placement is not ready").into()) };
     let Some(placement) = &member.placement else { return Err(Verdict::failed("VM Group placement is empty").into()) };

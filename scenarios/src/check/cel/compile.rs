@@ -9,14 +9,19 @@ use std::sync::Arc;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::{Context, Env, ExecutionError, IdedExpr};
 
-use super::room::{BUILT, LOOKED_FOR, PIECES, REPLACED, USED, WALK};
+use super::room::{BUILT, LOOKED_FOR, PIECES, REPLACED, SEARCHED, USED, WALK};
 use super::{Expression, Query, bounds};
+use crate::stack;
 
 /// What the qualified names of functions and types begin with.
 const NAMESPACES: [&str; 6] = ["google", "ip", "kubernetes", "net", "optional", "strings"];
 
 pub(super) fn compile(source: &str, env: &Arc<Env>) -> Result<Expression, String> {
     bounds::check(source)?;
+    stack::on_its_own(|| read(source, env))
+}
+
+fn read(source: &str, env: &Arc<Env>) -> Result<Expression, String> {
     let mut program = env.parser().parse(source).map_err(|errors| {
         let first = errors.errors.first();
         first.map_or_else(|| "it doesn't parse".to_owned(), |error| format!("column {}: {}", error.pos.1, error.msg))
@@ -172,7 +177,10 @@ fn count_call(node: &mut IdedExpr) {
     }
     match (called.func_name.as_str(), &mut called.target, called.args.first_mut()) {
         ("split", Some(target), _) => wrap(target, PIECES),
-        ("indexOf" | "lastIndexOf", _, Some(looked_for)) => wrap(looked_for, LOOKED_FOR),
+        ("indexOf" | "lastIndexOf", Some(target), Some(looked_for)) => {
+            wrap(target, SEARCHED);
+            wrap(looked_for, LOOKED_FOR);
+        }
         _ => {}
     }
     if let Some((_, ours)) = REPLACED.iter().find(|(name, _)| *name == called.func_name) {

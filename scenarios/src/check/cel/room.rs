@@ -23,6 +23,8 @@ pub(super) const BUILT: &str = "@built";
 pub(super) const USED: &str = "@used";
 /// Counts a text that is about to fall into many pieces.
 pub(super) const PIECES: &str = "@pieces";
+/// Counts a text that is about to be searched at every place.
+pub(super) const SEARCHED: &str = "@searched";
 /// Refuses long texts where looking for one takes its length at every place.
 pub(super) const LOOKED_FOR: &str = "@lookedFor";
 /// Library functions whose place this module takes, and what they are called here.
@@ -120,11 +122,12 @@ type Native = for<'c, 'v> fn(&mut FunctionContext<'c, 'v>, &Room) -> Result<CowV
 
 /// Lets the expressions of a context draw on the room.
 pub(super) fn provide(context: &mut Context<'_, '_>, room: &Arc<Room>) {
-    let functions: [(&str, Native); 10] = [
+    let functions: [(&str, Native); 11] = [
         (WALK, walk),
         (BUILT, built),
         (USED, used),
         (PIECES, pieces),
+        (SEARCHED, searched),
         (LOOKED_FOR, needle),
         ("@find", find),
         ("@findAll", find_all),
@@ -168,6 +171,15 @@ fn pieces<'c, 'v>(call: &mut FunctionContext<'c, 'v>, room: &Room) -> Result<Cow
 fn used<'c, 'v>(call: &mut FunctionContext<'c, 'v>, room: &Room) -> Result<CowVal<'c, 'v>, ExecutionError> {
     let value = only(call)?;
     room.walk(size(value.as_ref(), room.bytes) / STEP)?;
+    Ok(value)
+}
+
+/// A step for each place of a text: at every one of them `cel` compares with all that is looked for.
+fn searched<'c, 'v>(call: &mut FunctionContext<'c, 'v>, room: &Room) -> Result<CowVal<'c, 'v>, ExecutionError> {
+    let value = only(call)?;
+    if let Some(text) = value.downcast_ref::<CelString<'v>>() {
+        room.walk(length(text))?;
+    }
     Ok(value)
 }
 

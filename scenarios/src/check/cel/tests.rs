@@ -257,6 +257,8 @@ fn work_on_large_values_is_counted() {
         "(object.items.all(x, object.items.all(y, y in object.items)))",
         "(object.items.all(x, object.items == object.items))",
         "(object.items.all(x, object.items.indexOf(x) == x))",
+        "(object.items.all(x, object.text.indexOf('y') == -1))",
+        "(object.items.all(x, object.text.lastIndexOf('xy') == -1))",
         "(object.items.all(x, 'x'.matches('(?i)[' + string(x) + 'a-z]+')))",
         "(object.items.exists(x, 'x'.matches('(' + string(x))))",
         "(object.text.replace('x', object.text).replace('x', 'xxxxxxxxxxxxxxxxxxxxxxxxx').indexOf('y') == 0)",
