@@ -15,7 +15,10 @@ pub mod features;
 mod group;
 mod limits;
 mod pass;
+mod placement;
+mod policy;
 mod queue;
+mod set_policy;
 mod settings;
 pub mod storage_quota;
 mod verdict;
@@ -390,7 +393,7 @@ impl Engine {
         match key.controller {
             Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
             Controller::VmCreate => vm::CREATING,
-            Controller::Group => 0,
+            Controller::Group | Controller::SetPolicy | Controller::PolicyEvaluation => 0,
         }
     }
 
@@ -468,12 +471,15 @@ impl Engine {
             cache: &self.cache,
             slots_free: self.creates.len() < self.settings.create_slots(),
             creating: self.creates.contains_key(&pass.key.object),
+            rng: self.rng,
         };
         let mut cx = Cx::new(&mut pass, around);
         let (stop, write) = match cx.controller() {
             Controller::Vm => vm::run(&mut cx),
             Controller::VmCreate => vm::run_create(&mut cx),
             Controller::Group => group::run(&mut cx),
+            Controller::SetPolicy => set_policy::run(&mut cx),
+            Controller::PolicyEvaluation => policy::run(&mut cx),
         };
         let (asked, notices, spawned) = cx.into_effects();
         let because = Because::Pass(id);
@@ -578,7 +584,7 @@ impl Engine {
             self.creates.remove(&key.object);
             self.look_at_created(now, cause, &key, &verdict);
         }
-        if verdict != Verdict::Parked && key.controller != Controller::Group {
+        if verdict != Verdict::Parked && matches!(key.controller, Controller::Vm | Controller::VmCreate) {
             self.give_slot(now, cause);
         }
         if let Some(wake) = self.again.remove(&key) {

@@ -31,6 +31,10 @@ pub enum Controller {
     VmCreate,
     /// VirtualMachineGroup.
     Group,
+    /// VirtualMachineSetResourcePolicy.
+    SetPolicy,
+    /// PolicyEvaluation.
+    PolicyEvaluation,
 }
 
 impl Controller {
@@ -41,6 +45,8 @@ impl Controller {
             Self::Vm => "vm",
             Self::VmCreate => "vm/create",
             Self::Group => "group",
+            Self::SetPolicy => "setpolicy",
+            Self::PolicyEvaluation => "policyevaluation",
         }
     }
 }

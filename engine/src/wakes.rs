@@ -1,8 +1,12 @@
 //! Who is woken by what. Source: vm-lifecycle §2.1, placement-groups §6.3.
 
+use vmtwin_model::kube::compute_policy::ComputePolicy;
+use vmtwin_model::kube::policy_evaluation::PolicyEvaluation;
+use vmtwin_model::kube::tag_policy::TagPolicy;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
 use vmtwin_model::kube::{ConditionType, Conditions, Kind, Object, ObjectKey, Resource};
 use vmtwin_model::time::Span;
 
@@ -23,6 +27,9 @@ pub(crate) fn references(object: &Object) -> Vec<ObjectKey> {
     if !vm.spec.class_name.is_empty() {
         references.push(ObjectKey::of::<VirtualMachineClass>(namespace.clone(), vm.spec.class_name.as_str()));
     }
+    if let Some(reserved) = vm.spec.reserved.as_ref().filter(|reserved| !reserved.resource_policy_name.is_empty()) {
+        references.push(ObjectKey::of::<VirtualMachineSetResourcePolicy>(namespace.clone(), reserved.resource_policy_name.as_str()));
+    }
     references
 }
 
@@ -39,6 +46,12 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     if let Some(group) = after.and_then(Object::view::<VirtualMachineGroup>) {
         woken.extend(waiting_members(cache, group.object));
     }
+    if matches!(key.kind, ComputePolicy::KIND | TagPolicy::KIND) {
+        woken.extend(evaluations(cache, &key.namespace));
+    }
+    if let Some(evaluation) = after.filter(|object| object.key.kind == PolicyEvaluation::KIND) {
+        woken.extend(group_of_workload(cache, evaluation));
+    }
     woken.extend(
         cache
             .referrers(key)
@@ -53,6 +66,8 @@ pub(crate) fn controller_of(kind: Kind) -> Option<Controller> {
     match kind {
         VirtualMachine::KIND => Some(Controller::Vm),
         VirtualMachineGroup::KIND => Some(Controller::Group),
+        VirtualMachineSetResourcePolicy::KIND => Some(Controller::SetPolicy),
+        PolicyEvaluation::KIND => Some(Controller::PolicyEvaluation),
         _ => None,
     }
 }
@@ -76,6 +91,19 @@ fn owner_of(object: &Object) -> Option<Woken> {
     let owner = owners.iter().find(|owner| owner.kind == VirtualMachine::KIND.info().kind)?;
     let vm = ObjectKey::of::<VirtualMachine>(object.key.namespace.clone(), owner.name.as_str());
     Some((Key { controller: Controller::Vm, object: vm }, Span::ZERO))
+}
+
+/// The evaluations of a namespace: any of them may fall under a policy that changed.
+fn evaluations(cache: &Cache, namespace: &str) -> Vec<Woken> {
+    let all = cache.list(PolicyEvaluation::KIND, Some(namespace));
+    all.map(|object| (Key { controller: Controller::PolicyEvaluation, object: object.key.clone() }, Span::ZERO)).collect()
+}
+
+/// The group of the VM whose evaluation this is, while the VM isn't placed.
+fn group_of_workload(cache: &Cache, evaluation: &Object) -> Option<Woken> {
+    let (Key { object, .. }, _) = owner_of(evaluation)?;
+    let vm = cache.view::<VirtualMachine>(&object.namespace, &object.name)?;
+    if vm.status.conditions.is_true(&ConditionType::PlacementReady) { None } else { groups_of(vm.object) }
 }
 
 /// The members of a group that name it and still wait to be linked or placed.

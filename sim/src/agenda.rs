@@ -78,6 +78,11 @@ pub(crate) enum Entry {
         /// The host that it came to.
         to: u32,
     },
+    /// DRS looks at a cluster.
+    Balance {
+        /// The cluster's row.
+        cluster: u32,
+    },
     /// The network provider turns to an interface object.
     Attend(ObjectKey),
     /// The time of a fault rule or a slow spell is over.
@@ -90,7 +95,7 @@ impl Entry {
             Self::Tell(_) => 0,
             Self::HostLost { .. } | Self::RuleEnds => 1,
             Self::TaskEnds(_) | Self::Moved { .. } | Self::Restart { .. } | Self::Restarted { .. } => 2,
-            Self::Evacuate { .. } | Self::Admit => 3,
+            Self::Evacuate { .. } | Self::Balance { .. } | Self::Admit => 3,
             Self::Guest { .. } => 4,
             Self::Attend(_) => 5,
             Self::Arrive(_) | Self::Complete(_) | Self::Lose(_) => 6,
@@ -99,7 +104,11 @@ impl Entry {
 
     /// Whether nothing is under way that would end by itself: a look again, a retry without end.
     fn is_periodic(&self) -> bool {
-        matches!(self, Self::Evacuate { .. })
+        match self {
+            Self::Evacuate { .. } | Self::Balance { .. } => true,
+            Self::Restart { attempt, .. } => *attempt > crate::ha::ATTEMPTS.len(),
+            _ => false,
+        }
     }
 }
 

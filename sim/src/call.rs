@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, ClusterId, FolderId, PoolId, TaskId, VmId};
+use vmtwin_model::id::{CallId, ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use vmtwin_model::time::Span;
 use vmtwin_model::units::MHz;
 use vmtwin_model::vsphere::action::FaultEnd;
@@ -81,7 +81,10 @@ impl World {
         }
         match operation {
             Operation::FindAllByUuid { uuid } => uuid.clone(),
-            Operation::FindChildPool { name, .. } | Operation::FindChildFolder { name, .. } => name.clone(),
+            Operation::FindChildPool { name, .. }
+            | Operation::FindChildFolder { name, .. }
+            | Operation::CreateResourcePool { name, .. }
+            | Operation::CreateFolder { name, .. } => name.clone(),
             Operation::MinClusterCpu { cluster } => self.cluster_name(cluster),
             _ => "vcenter".into(),
         }
@@ -149,9 +152,11 @@ impl World {
     }
 
     fn completes_with(&mut self, operation: &Operation, result: &Value) -> Result<Reply, Fault> {
-        match faults::fault_in_result(result) {
-            Some(fault) => Err(fault),
-            None => self.perform(operation),
+        let is_placement = matches!(operation, Operation::PlaceVm { .. } | Operation::PlaceVmsXCluster(_));
+        match (faults::placements_in_result(result), faults::fault_in_result(result)) {
+            (Some(placements), _) if is_placement => Ok(Reply::Placements(placements)),
+            (_, Some(fault)) => Err(fault),
+            _ => self.perform(operation),
         }
     }
 
@@ -179,6 +184,18 @@ impl World {
                 let child = self.child_folder(parent, name).and_then(|row| self.folders.get(row));
                 Ok(Reply::Child(child.map(|folder| folder.id.as_str().into())))
             }
+            Operation::RetrieveHost { host } => {
+                let row = self.names.host_ids.get(host).and_then(|row| self.hosts.get(*row));
+                row.map(|row| Reply::Name(row.name.clone())).ok_or_else(|| refusals::not_found(HostId::TYPE, host.as_str()))
+            }
+            Operation::RetrieveDatastore { datastore } => self.datastore_info(datastore).map(Reply::Datastore),
+            Operation::CreateResourcePool { entity, name, spec } => self.make_pool(entity, name, spec),
+            Operation::CreateFolder { entity, name } => self.make_folder(entity, name),
+            Operation::ListModules {} => Ok(Reply::Modules(self.modules.list())),
+            Operation::CreateModule { cluster } => self.make_module(cluster),
+            Operation::DeleteModule { module } => self.modules.delete(module).map(|()| Reply::Done),
+            Operation::ListModuleMembers { module } => self.module_members(module).map(Reply::Found),
+            Operation::AddModuleMembers { module, vms } => self.join_module(module, vms),
             Operation::PlaceVm { cluster, config_spec } => self.place_one(cluster, config_spec),
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
             Operation::ShutdownGuest { vm } => self.tell_guest(vm, Soft::Shutdown),
@@ -217,6 +234,16 @@ impl World {
 
 /// Whether vCenter does it in a task.
 fn is_task(operation: &Operation) -> bool {
-    let soft = matches!(operation, Operation::ShutdownGuest { .. } | Operation::StandbyGuest { .. } | Operation::RebootGuest { .. });
-    operation.mutates() && !soft
+    let at_once = matches!(
+        operation,
+        Operation::ShutdownGuest { .. }
+            | Operation::StandbyGuest { .. }
+            | Operation::RebootGuest { .. }
+            | Operation::CreateResourcePool { .. }
+            | Operation::CreateFolder { .. }
+            | Operation::CreateModule { .. }
+            | Operation::DeleteModule { .. }
+            | Operation::AddModuleMembers { .. }
+    );
+    operation.mutates() && !at_once
 }

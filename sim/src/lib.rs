@@ -5,6 +5,7 @@
 
 mod actions;
 mod agenda;
+mod balance;
 #[cfg(test)]
 mod books;
 mod build;
@@ -18,13 +19,16 @@ mod deploy;
 mod devices;
 mod drs;
 mod existing;
+pub mod explain;
 mod faults;
 mod files;
+mod graphics;
 mod guest;
 mod ha;
 mod host;
 mod image;
 mod latency;
+mod module;
 mod neighbours;
 mod network;
 mod placement;
@@ -32,6 +36,7 @@ mod pool;
 mod power;
 mod refusals;
 mod shards;
+mod slots;
 mod task;
 mod topology;
 #[cfg(test)]
@@ -64,6 +69,7 @@ use faults::Rule;
 pub use host::Host;
 use image::Image;
 use latency::Durations;
+use module::Modules;
 use neighbours::Ports;
 pub use network::Network;
 pub use pool::{Folder, Pool};
@@ -221,6 +227,7 @@ pub struct World {
     missed_left: Vec<Change>,
     told: Vec<Happening>,
     ports: Ports,
+    modules: Modules,
 }
 
 impl World {
@@ -259,6 +266,7 @@ impl World {
             Entry::Restarted { vm, epoch } => self.restarted(vm, epoch),
             Entry::Evacuate { host, epoch } => self.evacuate(host, epoch),
             Entry::Moved { vm, from, to } => self.moved(vm, from, to),
+            Entry::Balance { cluster } => self.balance(cluster),
             Entry::Attend(key) => self.attend(&key),
             Entry::RuleEnds => {}
         }

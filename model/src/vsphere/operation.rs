@@ -50,6 +50,56 @@ pub enum Operation {
         /// The child's name.
         name: Arc<str>,
     },
+    /// `RetrievePropertiesEx` of a host's name. Answers [`super::Reply::Name`], or fault `ManagedObjectNotFound`.
+    RetrieveHost {
+        /// The host.
+        host: HostId,
+    },
+    /// `RetrievePropertiesEx` of what a recommended datastore is known by. Answers [`super::Reply::Datastore`].
+    RetrieveDatastore {
+        /// The datastore.
+        datastore: DatastoreId,
+    },
+    /// `ResourcePool.CreateResourcePool`. Answers [`super::Reply::Child`].
+    CreateResourcePool {
+        /// The pool above.
+        entity: PoolId,
+        /// Its name.
+        name: Arc<str>,
+        /// `ResourceConfigSpec`.
+        spec: PoolSpec,
+    },
+    /// `Folder.CreateFolder`. Answers [`super::Reply::Child`].
+    CreateFolder {
+        /// The folder above.
+        entity: FolderId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// The cluster modules that there are (REST). Answers [`super::Reply::Modules`].
+    ListModules {},
+    /// Makes a cluster module (REST). Answers [`super::Reply::Module`].
+    CreateModule {
+        /// The cluster.
+        cluster: ClusterId,
+    },
+    /// Deletes a cluster module (REST).
+    DeleteModule {
+        /// The module.
+        module: Arc<str>,
+    },
+    /// The VMs of a cluster module (REST). Answers [`super::Reply::Found`].
+    ListModuleMembers {
+        /// The module.
+        module: Arc<str>,
+    },
+    /// Adds VMs to a cluster module (REST).
+    AddModuleMembers {
+        /// The module.
+        module: Arc<str>,
+        /// The VMs.
+        vms: Vec<VmId>,
+    },
     /// `ClusterComputeResource.PlaceVm` for a VM that is to be created. Answers [`super::Reply::Placements`] with one entry.
     #[serde(rename_all = "camelCase")]
     PlaceVm {
@@ -141,6 +191,32 @@ pub enum Operation {
     },
 }
 
+/// `ResourceConfigSpec`, as far as pools are made here: expandable, with normal shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolSpec {
+    /// CPU in MHz.
+    pub cpu_allocation: PoolShare,
+    /// Memory in MB.
+    pub memory_allocation: PoolShare,
+}
+
+/// A pool's part of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolShare {
+    /// What is guaranteed.
+    pub reservation: i64,
+    /// What may be used at most; −1 is no limit.
+    pub limit: i64,
+}
+
+impl Default for PoolShare {
+    fn default() -> Self {
+        Self { reservation: 0, limit: -1 }
+    }
+}
+
 /// `PlaceVmsXClusterSpec`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,8 +263,17 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } => "RetrievePropertiesEx",
+            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveHost { .. } | Self::RetrieveDatastore { .. } => {
+                "RetrievePropertiesEx"
+            }
             Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
+            Self::CreateResourcePool { .. } => "CreateResourcePool",
+            Self::CreateFolder { .. } => "CreateFolder",
+            Self::ListModules {} => "listClusterModules",
+            Self::CreateModule { .. } => "createClusterModule",
+            Self::DeleteModule { .. } => "deleteClusterModule",
+            Self::ListModuleMembers { .. } => "listClusterModuleMembers",
+            Self::AddModuleMembers { .. } => "addClusterModuleMembers",
             Self::PlaceVm { .. } => "PlaceVm",
             Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
             Self::DeployLibraryItem(_) => "deployLibraryItem",
@@ -218,6 +303,10 @@ impl Operation {
                 | Self::MinClusterCpu { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
+                | Self::RetrieveHost { .. }
+                | Self::RetrieveDatastore { .. }
+                | Self::ListModules {}
+                | Self::ListModuleMembers { .. }
                 | Self::PlaceVm { .. }
                 | Self::PlaceVmsXCluster(_)
         )
@@ -310,6 +399,11 @@ pub const METHODS: &[&str] = &[
     "DeleteDatastoreFile_Task",
     "CreateFolder",
     "CreateResourcePool",
+    "listClusterModules",
+    "createClusterModule",
+    "deleteClusterModule",
+    "listClusterModuleMembers",
+    "addClusterModuleMembers",
     "UpdateConfig",
     "ListKmipServers",
     "RetrieveKmipServersStatus_Task",

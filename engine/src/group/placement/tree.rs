@@ -140,7 +140,10 @@ enum Standing {
 fn standing(cx: &Cx<'_>, vm: &Known<VirtualMachine>, entry: &GroupMemberStatus) -> Standing {
     let by_label = affinity::zone_label(&vm.object.meta).is_some()
         && (!cx.settings.features.on(Feature::VMAffinityDuringExecution) || affinity::is_kubernetes_node(&vm.object.meta));
-    if entry.uid == vm.object.uid() && entry.conditions.is_true(&ConditionType::MemberPlacementReady) {
+    // What was there before is told anew: its zone may not have been known yet.
+    let told = entry.conditions.condition(&ConditionType::MemberPlacementReady);
+    let placed = told.is_some_and(|told| told.status == ConditionStatus::True && told.reason != Reason::AlreadyPlaced);
+    if entry.uid == vm.object.uid() && placed {
         Standing::Placed
     } else if !vm.status().unique_id.is_empty() {
         Standing::Exists

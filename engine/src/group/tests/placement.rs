@@ -7,7 +7,8 @@ fn furnished() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.vsphere = |operation| match operation {
         Operation::PlaceVmsXCluster(request) => {
-            Ok(Reply::Placements(request.vm_placement_specs.iter().map(|spec| on_host_7(spec)).collect()))
+            let placements = request.vm_placement_specs.iter().map(|spec| on_host_7(spec)).collect();
+            Ok(Reply::Placements(Placements { placements, faults: Vec::new() }))
         }
         Operation::MinClusterCpu { .. } => Ok(Reply::Clock(MHz(2000))),
         other => unreachable!("nobody expects {other}"),
@@ -165,7 +166,7 @@ fn a_refused_placement_is_told_and_tried_again() {
 fn a_vm_that_no_recommendation_is_for_is_an_error() {
     let mut cluster = furnished();
     cluster.vsphere = |operation| match operation {
-        Operation::PlaceVmsXCluster(_) => Ok(Reply::Placements(Vec::new())),
+        Operation::PlaceVmsXCluster(_) => Ok(Reply::Placements(Placements::default())),
         _ => Ok(Reply::Clock(MHz(2000))),
     };
     complete_vm(&mut cluster, "vm", "g");

@@ -4,8 +4,10 @@
 //! status in a pass of its own (`deploy::finish`).
 
 pub(super) mod deploy;
+pub(crate) mod instance;
 pub(crate) mod interfaces;
-mod place;
+pub(crate) mod place;
+mod placed_devices;
 pub(crate) mod prerequisites;
 pub(crate) mod spec;
 
@@ -13,6 +15,7 @@ use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
 use super::{CREATE_UNDER_WAY, VmDraft, notice, unsupported};
 use crate::pass::{Cx, Flow, Stop};
+use crate::placement::set_policy;
 use crate::verdict::Verdict;
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
@@ -41,12 +44,16 @@ fn forget_vanished(draft: &mut VmDraft) {
 }
 
 fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
+    instance::add_volumes(cx, draft)?;
+    let mut needs = prerequisites::check(cx, draft)?;
+    let interfaces = create_interfaces(cx, draft)?;
+    let decision = placed(cx, draft, &mut needs)?;
     if let Some(refusal) = unsupported::refusal(draft.spec()) {
         return Err(Verdict::terminal(refusal).into());
     }
-    let needs = prerequisites::check(cx, draft)?;
-    let interfaces = create_interfaces(cx, draft)?;
-    let place = placed(cx, draft, &needs)?;
+    let place = place::home(cx, draft, &needs, decision)?;
+    set_policy::module(draft, needs.set_policy.as_ref(), place.cluster.as_ref()).map_err(Verdict::failed)?;
+    instance::check_bound(cx, draft)?;
     let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
     deploy::start(cx, draft, &needs, place, config);
     Ok(())
@@ -73,16 +80,26 @@ fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interface
     result
 }
 
-fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs) -> Flow<place::Place> {
-    let result = place::decide(cx, draft, needs);
-    let now = cx.now();
-    let condition = match &result {
-        Err(Stop::Suspended) => return result,
-        Ok(_) => Condition::holds(ConditionType::PlacementReady),
+fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &mut prerequisites::Needs) -> Flow<place::Decision> {
+    let found = needs.find_policies(cx, draft).and_then(|()| place::decide(cx, draft, needs));
+    let (condition, result) = match found {
+        Err(Stop::Suspended) => return Err(Stop::Suspended),
+        Ok(decision) => match place::mismatch(cx, draft, &decision) {
+            None => (Condition::holds(ConditionType::PlacementReady), Ok(decision)),
+            Some((message, error)) => {
+                let condition = Condition::fails(ConditionType::PlacementReady, Reason::ZoneMismatch, message);
+                (condition, Err(Stop::End(Verdict::terminal(error))))
+            }
+        },
         Err(Stop::End(verdict)) => {
-            Condition::fails(ConditionType::PlacementReady, Reason::NotReady, verdict.error().cloned().unwrap_or_default())
+            let error = verdict.error().cloned().unwrap_or_default();
+            (Condition::fails(ConditionType::PlacementReady, Reason::NotReady, error), Err(Stop::End(verdict)))
         }
     };
+    let now = cx.now();
     draft.status_mut().conditions.put(condition, now);
+    if let Ok(decision) = &result {
+        place::keep(cx, draft, decision);
+    }
     result
 }

@@ -4,6 +4,7 @@
 //! reconfigure; whatever it changes ends the pass, so that a power-on finds the VM as it is to be.
 
 mod bootstrap;
+mod cluster_module;
 mod network_config;
 pub(crate) mod resize;
 
@@ -18,6 +19,7 @@ use vmtwin_model::vsphere::{self, Failure, FaultName, Operation};
 
 use super::{has_running_task, paused_by, power};
 use crate::pass::{Cx, Flow, Known, Stop};
+use crate::policy::workload;
 use crate::verdict::Verdict;
 use crate::vm::create::{interfaces, spec};
 use crate::vm::{VmDraft, keys, text_of};
@@ -58,11 +60,14 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
         return reconfigure(cx, draft, vm, change).map(|_| ());
     }
     let class = find_class(cx, draft, set)?;
+    cluster_module::join(cx, draft, vm)?;
     if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
         draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
     }
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
+    let applied = policies(cx, draft, config)?;
+    workload::correct(&mut change, vm, applied.as_ref());
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
     reconfigure(cx, draft, vm, change)?;
     if set != Set::On
@@ -72,6 +77,15 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
     }
     network_config::write(cx, draft, &ready)?;
     bootstrap::apply(cx, draft, vm, config, &ready)
+}
+
+/// The compute policies that apply, told in the status.
+fn policies(cx: &mut Cx<'_>, draft: &mut VmDraft, config: &Config) -> Flow<Option<workload::Applied>> {
+    let own = draft.spec().guest_id.clone();
+    let guest_id = if own.is_empty() { &*config.guest_id } else { own.as_str() };
+    let applied = workload::applied(cx, draft, guest_id, workload::Stage::Existing)?;
+    workload::report(draft, applied.as_ref());
+    Ok(applied)
 }
 
 fn set_of(cx: &Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine) -> Set {
