@@ -35,6 +35,7 @@ mod placement;
 mod pool;
 mod power;
 mod refusals;
+mod search;
 mod shards;
 mod slots;
 mod task;

@@ -1,8 +1,9 @@
 //! Where a VM goes: hard filters first, then the host with most headroom. Source: placement-groups §10.2–10.3.
 //!
-//! The score is monotone and plain: the smaller of the free shares of CPU and memory after the VM has come. Ties go to more free
-//! memory, more free CPU, fewer powered-on VMs, then the name. A request for many VMs is worked through in its order without
-//! going back on a choice, so that a request that only a clever order could fulfil may find no place.
+//! The score is monotone and plain: how much of what it asks for the VM would get, then the smaller of the free shares of CPU and memory
+//! after it has come. Ties go to more free
+//! memory, more free CPU, fewer powered-on VMs, then the name. A request for many VMs is worked through in its order; only where
+//! that finds no place for one of them, `search` goes back and forth.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -416,7 +417,10 @@ impl World {
         match placed.collect::<Result<Vec<_>, _>>() {
             Ok(placements) => Ok(Reply::Placements(Placements { placements, faults: Vec::new() })),
             Err(Refused::Call(fault)) => Err(fault),
-            Err(Refused::Pools(faults)) => Ok(Reply::Placements(Placements { placements: Vec::new(), faults: self.by_pool(faults) })),
+            Err(Refused::Pools(faults)) => match self.search_places(&pools, &place.vm_placement_specs, asked) {
+                Some(placements) => Ok(Reply::Placements(Placements { placements, faults: Vec::new() })),
+                None => Ok(Reply::Placements(Placements { placements: Vec::new(), faults: self.by_pool(faults) })),
+            },
         }
     }
 
@@ -500,7 +504,7 @@ impl World {
 }
 
 /// The size of a VM that a spec describes.
-fn size_of(spec: &ConfigSpec) -> Size {
+pub(crate) fn size_of(spec: &ConfigSpec) -> Size {
     let mut config = Config {
         hardware: Hardware { num_cpu: VCpus(1), memory_mb: MiB(128), ..Hardware::default() },
         cpu_allocation: Allocation::platform_default(),
@@ -512,7 +516,7 @@ fn size_of(spec: &ConfigSpec) -> Size {
 }
 
 /// A tag reference as `category/name`.
-fn tag_key(tag: &Value) -> Option<Arc<str>> {
+pub(crate) fn tag_key(tag: &Value) -> Option<Arc<str>> {
     if let Some(name) = tag.as_str() {
         return Some(format!("/{name}").into());
     }
