@@ -62,9 +62,8 @@ fn delete(cx: &mut Cx<'_>, policy: &mut Policy) -> Flow<Verdict> {
     };
     if let Some(vm) = cx.list::<VirtualMachine>(&policy.namespace().clone()).iter().find(|vm| names_it(vm)) {
         let (vm, own) = (vm.object.key.namespaced_name(), policy.base().key.namespaced_name());
-        let text = format!(
-            "failing VirtualMachineSetResourcePolicy deletion since VM: '{vm}' is referencing it, resourcePolicyName: '{own}'"
-        );
+        let text =
+            format!("failing VirtualMachineSetResourcePolicy deletion since VM: '{vm}' is referencing it, resourcePolicyName: '{own}'");
         return Err(Verdict::failed(text).into());
     }
     for module in policy.status().clustermodules.clone() {

@@ -64,10 +64,7 @@ impl World {
     /// Has DRS look at a cluster, a minute from now.
     pub(crate) fn want_balance(&mut self, cluster: u32, why: Why) {
         let Some(there) = self.clusters.get(cluster).filter(|there| there.drs.enabled) else { return };
-        let wanted = Wanted {
-            repair: there.balance.repair || why == Why::Repair,
-            relief: there.balance.relief || why == Why::Relief,
-        };
+        let wanted = Wanted { repair: there.balance.repair || why == Why::Repair, relief: there.balance.relief || why == Why::Relief };
         let (before, automatic) = (there.balance, there.drs.automation == DrsAutomation::FullyAutomated);
         let some_are = there.overrides.values().any(|automation| *automation == DrsAutomation::FullyAutomated);
         if before == wanted || !(automatic || some_are) {

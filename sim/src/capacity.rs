@@ -7,8 +7,8 @@ use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::vm::Config;
 
 use crate::World;
-use crate::host::Host;
 use crate::balance::Why;
+use crate::host::Host;
 use crate::{graphics, ha, refusals};
 
 /// CPU in MHz and memory in MiB.

@@ -6,8 +6,8 @@ use vmtwin_model::vsphere::inventory::{DrsAutomation, HostState};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
-use crate::latency::{drawn, sample, transfer};
 use crate::balance::Why;
+use crate::latency::{drawn, sample, transfer};
 use crate::placement::Besides;
 use crate::{World, graphics, refusals};
 

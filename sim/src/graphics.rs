@@ -37,7 +37,8 @@ pub(crate) fn is_tied(config: &Config) -> bool {
 impl Host {
     /// Whether it has these vGPUs free; `besides` were given away in the same request.
     pub(crate) fn has_graphics(&self, wanted: &[Name], besides: &[Name]) -> Result<(), Fault> {
-        let count = |list: &[Name], profile: &Name| u32::try_from(list.iter().filter(|other| *other == profile).count()).unwrap_or(u32::MAX);
+        let count =
+            |list: &[Name], profile: &Name| u32::try_from(list.iter().filter(|other| *other == profile).count()).unwrap_or(u32::MAX);
         let short = wanted.iter().find(|profile| {
             let there = self.vgpus.iter().filter(|(name, _)| name == *profile).map(|(_, count)| count).sum::<u32>();
             let used = self.vgpus_used.get(*profile).copied().unwrap_or(0);

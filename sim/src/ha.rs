@@ -11,8 +11,8 @@ use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
-use crate::capacity::{Need, Size};
 use crate::balance::Why;
+use crate::capacity::{Need, Size};
 use crate::placement::{Besides, Wish};
 use crate::slots::{self, Fixed};
 use crate::{World, refusals};

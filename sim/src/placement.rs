@@ -43,7 +43,16 @@ pub(crate) struct Wish<'a> {
 
 impl Wish<'_> {
     pub(crate) fn of_size(size: Size) -> Self {
-        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), vgpus: Vec::new(), creating: false, failover: false }
+        Self {
+            label: "",
+            size,
+            datastores: Vec::new(),
+            vm: None,
+            policies: Vec::new(),
+            vgpus: Vec::new(),
+            creating: false,
+            failover: false,
+        }
     }
 }
 
@@ -175,7 +184,14 @@ impl World {
     }
 
     /// Whether a host breaks a rule of DRS for a VM: those that must be kept, or those that should.
-    pub(crate) fn rules_say(&self, cluster: &crate::cluster::Cluster, host: &Host, row: u32, wish: &Wish<'_>, must: bool) -> Result<(), Fault> {
+    pub(crate) fn rules_say(
+        &self,
+        cluster: &crate::cluster::Cluster,
+        host: &Host,
+        row: u32,
+        wish: &Wish<'_>,
+        must: bool,
+    ) -> Result<(), Fault> {
         for rule in cluster.rules.iter().filter(|rule| rule.enabled && rule.must == must) {
             if !rule.vms.iter().any(|vm| **vm == *wish.label) {
                 continue;
@@ -430,7 +446,13 @@ impl World {
     }
 
     /// The place of one VM among pools with their clusters; it is given away for the rest of the request. `asked`: host, datastores.
-    pub(crate) fn place(&self, pools: &[(u32, u32)], spec: &ConfigSpec, asked: (bool, bool), besides: &mut Besides) -> Result<Placement, Refused> {
+    pub(crate) fn place(
+        &self,
+        pools: &[(u32, u32)],
+        spec: &ConfigSpec,
+        asked: (bool, bool),
+        besides: &mut Besides,
+    ) -> Result<Placement, Refused> {
         let Some(name) = spec.name.clone().filter(|name| !name.is_empty()) else {
             return Err(Refused::Call(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name")));
         };
@@ -474,8 +496,8 @@ impl World {
         for tag in tags_of(spec) {
             besides.tags.entry(tag).or_default().push((host, cluster));
         }
-        let pool = self.pools.get(pool).map(|pool| pool.id.clone())
-            .ok_or_else(|| Refused::Call(refusals::not_found(PoolId::TYPE, "pool")))?;
+        let pool =
+            self.pools.get(pool).map(|pool| pool.id.clone()).ok_or_else(|| Refused::Call(refusals::not_found(PoolId::TYPE, "pool")))?;
         let host = if asked.0 { self.hosts.get(host).map(|host| host.id.clone()) } else { None };
         Ok(Placement { vm_name: name, pool, host, datastores })
     }

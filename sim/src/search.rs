@@ -12,8 +12,8 @@ use vmtwin_model::vsphere::answer::Placement;
 use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::World;
-use crate::placement::{Besides, Score, size_of, tag_key};
 use crate::deploy;
+use crate::placement::{Besides, Score, size_of, tag_key};
 
 /// A request for more VMs than that is taken as it comes.
 const MOST_VMS: usize = 64;
@@ -117,7 +117,8 @@ mod tests {
     fn together(mut spec: ConfigSpec, with: &str) -> ConfigSpec {
         let tag = json!({"nameId": {"tag": with, "category": "shop"}});
         let strictness = "RequiredDuringPlacementPreferredDuringExecution";
-        let policy = json!({"_typeName": "VmVmAffinity", "affinedVmsTag": tag, "policyStrictness": strictness, "policyTopology": "VSphereZone"});
+        let policy =
+            json!({"_typeName": "VmVmAffinity", "affinedVmsTag": tag, "policyStrictness": strictness, "policyTopology": "VSphereZone"});
         spec.rest.insert("vmPlacementPolicies".to_owned(), json!([policy]));
         spec.rest.insert("tagSpecs".to_owned(), json!([{"operation": "add", "id": tag}]));
         spec

@@ -77,7 +77,8 @@ impl World {
     }
 
     fn change_sizes(&mut self, cluster: u32, change: impl FnOnce(&mut Sizes)) {
-        let counted = self.clusters.get(cluster).is_some_and(|cluster| matches!(cluster.ha.admission_control, AdmissionControl::Slots { .. }));
+        let counted =
+            self.clusters.get(cluster).is_some_and(|cluster| matches!(cluster.ha.admission_control, AdmissionControl::Slots { .. }));
         if counted && let Some(cluster) = self.clusters.get_mut(cluster) {
             change(&mut cluster.sizes);
         }

@@ -46,7 +46,8 @@ fn span(text: &str) -> Result<Span, String> {
 /// Runs the command.
 pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::Result<Status> {
     let wrong = || Misuse::because(format!("`{}` is no VM: write it NS/NAME", arguments.vm));
-    let (namespace, name) = arguments.vm.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()).ok_or_else(wrong)?;
+    let (namespace, name) =
+        arguments.vm.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()).ok_or_else(wrong)?;
     interrupt::note()?;
     let files = files::load(std::slice::from_ref(&arguments.path), console.allow_outside)?;
     for file in &files {

@@ -87,7 +87,7 @@ pub(crate) fn binds_at_once(cx: &mut Cx<'_>, claim: &Known<PersistentVolumeClaim
 
 /// Reads a topology: a list of segments, each with its zone.
 fn read(claim: &Known<PersistentVolumeClaim>, key: &str, text: &str) -> Result<BTreeSet<String>, String> {
-    let segments: Vec<BTreeMap<String, String>> = serde_json::from_str(text)
-        .map_err(|error| format!("failed to parse annotation {key} of PVC {}: {error}", claim.name()))?;
+    let segments: Vec<BTreeMap<String, String>> =
+        serde_json::from_str(text).map_err(|error| format!("failed to parse annotation {key} of PVC {}: {error}", claim.name()))?;
     Ok(segments.into_iter().filter_map(|mut segment| segment.remove(keys::ZONE)).collect())
 }

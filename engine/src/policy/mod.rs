@@ -46,9 +46,7 @@ fn reconcile(cx: &mut Cx<'_>, evaluation: &mut Draft<PolicyEvaluation>) -> Verdi
     let answer = answer(cx, evaluation);
     let (condition, policies, verdict) = match answer {
         Ok(policies) => (Condition::holds(ConditionType::Ready), policies, Verdict::Done),
-        Err((reason, error)) => {
-            (Condition::fails(ConditionType::Ready, reason, error.as_str()), Vec::new(), Verdict::failed(error))
-        }
+        Err((reason, error)) => (Condition::fails(ConditionType::Ready, reason, error.as_str()), Vec::new(), Verdict::failed(error)),
     };
     let (now, generation) = (cx.now(), evaluation.base().generation);
     let status = evaluation.status_mut();

@@ -134,8 +134,8 @@ fn question(cx: &mut Cx<'_>, vm: &VmDraft, guest_id: &str, stage: Stage) -> Flow
         Err(error) if stage == Stage::New => return Err(Verdict::failed(error).into()),
         Err(_) => None,
     };
-    let guest = (!guest_id.is_empty())
-        .then(|| PolicyEvaluationGuest { guest_family: Some(family(guest_id)), guest_id: guest_id.to_owned() });
+    let guest =
+        (!guest_id.is_empty()).then(|| PolicyEvaluationGuest { guest_family: Some(family(guest_id)), guest_id: guest_id.to_owned() });
     let labels = vm.meta().labels.clone().unwrap_or_default();
     let workload = (guest.is_some() || !labels.is_empty()).then_some(PolicyEvaluationWorkload { guest, labels });
     Ok(PolicyEvaluationSpec { image, policies: vm.spec().policies.clone(), workload })
@@ -157,8 +157,31 @@ fn image(cx: &mut Cx<'_>, vm: &VmDraft) -> Result<Option<PolicyEvaluationImage>,
 /// The family of a guest identifier. Source: the API's `VirtualMachineGuestOsFamily` and its identifiers.
 fn family(guest_id: &str) -> GuestFamily {
     const LINUX: [&str; 25] = [
-        "almalinux", "amazonlinux", "asianux", "centos", "coreos", "crx", "debian", "fedora", "genericlinux", "kylin", "linux", "mandrake",
-        "mandriva", "miraclelinux", "nld", "oes", "opensuse", "oracle", "other", "photon", "redhat", "rhel", "rocky", "sles", "suse",
+        "almalinux",
+        "amazonlinux",
+        "asianux",
+        "centos",
+        "coreos",
+        "crx",
+        "debian",
+        "fedora",
+        "genericlinux",
+        "kylin",
+        "linux",
+        "mandrake",
+        "mandriva",
+        "miraclelinux",
+        "nld",
+        "oes",
+        "opensuse",
+        "oracle",
+        "other",
+        "photon",
+        "redhat",
+        "rhel",
+        "rocky",
+        "sles",
+        "suse",
     ];
     let id = guest_id.to_lowercase();
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| id.starts_with(prefix));

@@ -158,11 +158,8 @@ fn holds(simulation: &Simulation, start: Timestamp, stored: &Arc<Object>) -> Vec
 }
 
 /// Annotations that hold a VM.
-const HOLDING: [&str; 3] = [
-    "vmoperator.vmware.com/paused",
-    "poweron.check.vmoperator.vmware.com/",
-    "vmoperator.vmware.com.protected/apply-power-state-time",
-];
+const HOLDING: [&str; 3] =
+    ["vmoperator.vmware.com/paused", "poweron.check.vmoperator.vmware.com/", "vmoperator.vmware.com.protected/apply-power-state-time"];
 
 fn page_of(condition: &ConditionType) -> &'static str {
     match condition {

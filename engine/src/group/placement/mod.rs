@@ -15,9 +15,9 @@ use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacemen
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::MHz;
+use vmtwin_model::vsphere::ConfigSpec;
 use vmtwin_model::vsphere::answer::{DatastoreInfo, Placement};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
-use vmtwin_model::vsphere::ConfigSpec;
 
 use self::tree::Wanted;
 use crate::affinity;

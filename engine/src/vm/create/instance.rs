@@ -1,9 +1,11 @@
 //! Instance storage: volumes on the disks of the VM's own host. Source: placement-groups §4.
 //!
 //! The class's volumes are written into the VM's spec once, before anything else of the creation; placement then chooses a host, and
-//! the VM is made when its claims are bound there. The claims themselves are `volume::instance`'s.
+//! the VM is made when its claims are bound there. The claims themselves are `claims`'.
 //!
 //! Mirrors: vm-operator `vmprovider_vm.go`, `addInstanceStorageVolumes`; `pkg/util/vmopv1/instancestorage.go`.
+
+mod claims;
 
 use k8s_openapi::api::storage::v1::StorageClass;
 use vmtwin_model::kube::Resource;
@@ -86,9 +88,15 @@ pub(super) fn disks(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<DeviceChange>>
 }
 
 /// Holds the creation until all claims are bound.
-pub(super) fn check_bound(cx: &Cx<'_>, draft: &VmDraft) -> Flow<()> {
-    let waits = cx.settings.features.on(Feature::InstanceStorage)
-        && has_volumes(draft)
-        && draft.annotation(keys::INSTANCE_CLAIMS_BOUND).is_none();
-    if waits { Err(Verdict::terminal("instance storage PVCs are not bound yet").into()) } else { Ok(()) }
+pub(super) fn check_bound(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
+    if !cx.settings.features.on(Feature::InstanceStorage) || !has_volumes(draft) {
+        return Ok(());
+    }
+    if draft.annotation(keys::INSTANCE_CLAIMS_BOUND).is_none() {
+        claims::reconcile(cx, draft)?;
+    }
+    match draft.annotation(keys::INSTANCE_CLAIMS_BOUND) {
+        Some(_) => Ok(()),
+        None => Err(Verdict::failed("instance storage PVCs are not bound yet").into()),
+    }
 }

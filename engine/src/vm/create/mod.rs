@@ -48,12 +48,12 @@ fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
     let mut needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
     let decision = placed(cx, draft, &mut needs)?;
-    if let Some(refusal) = unsupported::refusal(draft.spec()) {
-        return Err(Verdict::terminal(refusal).into());
-    }
     let place = place::home(cx, draft, &needs, decision)?;
     set_policy::module(draft, needs.set_policy.as_ref(), place.cluster.as_ref()).map_err(Verdict::failed)?;
     instance::check_bound(cx, draft)?;
+    if let Some(refusal) = unsupported::refusal(draft.spec()) {
+        return Err(Verdict::terminal(refusal).into());
+    }
     let config = spec::build(cx, draft, &needs, &interfaces, &place)?;
     deploy::start(cx, draft, &needs, place, config);
     Ok(())

@@ -49,8 +49,7 @@ fn number_pci_devices(spec: &mut ConfigSpec) {
 }
 
 fn own_disks(needs: &Needs, from_image: bool) -> Vec<DeviceChange> {
-    let of_image: Vec<Bytes> =
-        if from_image { needs.image.disks.iter().filter_map(|disk| disk.limit).collect() } else { Vec::new() };
+    let of_image: Vec<Bytes> = if from_image { needs.image.disks.iter().filter_map(|disk| disk.limit).collect() } else { Vec::new() };
     let capacities = if of_image.is_empty() { vec![MiB(1).to_bytes()] } else { of_image };
     capacities.into_iter().zip(0..).map(|(capacity, below)| thin_disk(STAND_IN - below, capacity, &needs.storage_policy)).collect()
 }

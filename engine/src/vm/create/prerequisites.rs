@@ -86,7 +86,9 @@ pub(super) fn check(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Needs> {
     let storage = find_storage(cx, draft);
     let storage = note(cx, draft, ConditionType::StorageReady, storage, |_| "".into());
     match (class, image, set_policy, bootstrap, storage) {
-        (Ok(class), Ok(image), Ok(set_policy), Ok(()), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy, set_policy, applied: None }),
+        (Ok(class), Ok(image), Ok(set_policy), Ok(()), Ok(storage_policy)) => {
+            Ok(Needs { class, image, storage_policy, set_policy, applied: None })
+        }
         (class, image, set_policy, bootstrap, storage) => {
             let errors = [class.err(), image.err(), set_policy.err(), bootstrap.err(), storage.err()];
             let errors: Vec<Arc<str>> = errors.into_iter().flatten().collect();

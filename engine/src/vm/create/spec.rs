@@ -11,8 +11,8 @@ use vmtwin_model::vsphere::{Operation, Reply};
 
 use super::interfaces::Interface;
 use super::place::Place;
-use super::{instance, placed_devices};
 use super::prerequisites::Needs;
+use super::{instance, placed_devices};
 use crate::affinity::{self, Purpose};
 use crate::features::Feature;
 use crate::pass::{Cx, Flow};
