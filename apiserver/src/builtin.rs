@@ -8,9 +8,13 @@ use k8s_openapi::api::core::v1::{
     NamespaceStatus, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, PersistentVolumeSpec, PersistentVolumeStatus, Secret,
 };
 use k8s_openapi::api::storage::v1::StorageClass;
+use serde_json::json;
+use vmtwin_model::kube::api::Cause;
+use vmtwin_model::kube::labels::{self, SelectorError, SelectorFault};
 use vmtwin_model::kube::{Body, Kind, Object};
 
 use crate::collect::NAMESPACE;
+use crate::errors;
 
 /// Whether it is one of Kubernetes' own kinds, which have no custom resource definition.
 pub(crate) fn is_builtin(kind: Kind) -> bool {
@@ -54,6 +58,23 @@ fn settle_secret(mut secret: Secret) -> Secret {
     }
     secret.type_.get_or_insert_with(|| "Opaque".to_owned());
     secret
+}
+
+/// The rules of its own that a new object of Kubernetes' kinds breaks.
+///
+/// Mirrors: kubernetes `pkg/apis/core/validation`, `ValidatePersistentVolumeClaimSpec`, of which the selector alone is judged.
+pub(crate) fn validate(object: &Object) -> Vec<Cause> {
+    let claim = object.spec.as_any().downcast_ref::<PersistentVolumeClaimSpec>();
+    let Some(selector) = claim.and_then(|claim| claim.selector.as_ref()) else { return Vec::new() };
+    let cause = |error: SelectorError| {
+        let field = format!("spec.selector.{}", error.field);
+        match error.fault {
+            SelectorFault::Required(why) => errors::required(&field, why),
+            SelectorFault::Forbidden(why) => errors::field_forbidden(&field, why),
+            SelectorFault::Invalid(value, why) => errors::invalid_value(&field, &json!(value), why),
+        }
+    };
+    labels::selector_errors(selector).into_iter().map(cause).collect()
 }
 
 /// What an object has of the server's own making from its first instant on.

@@ -1,29 +1,17 @@
 //! Metadata: what users may say in it, and what is the server's own.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff;
-use regex::Regex;
 use serde_json::json;
 use vmtwin_model::kube::api::Cause;
+use vmtwin_model::kube::labels;
 use vmtwin_model::kube::{Object, ObjectKey, Scope};
 use vmtwin_model::time::Timestamp;
 
 use crate::collect::NAMESPACE;
 use crate::errors;
-
-const SUBDOMAIN: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
-const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-
-static IS_SUBDOMAIN: LazyLock<Regex> = LazyLock::new(|| whole(SUBDOMAIN));
-static IS_LABEL: LazyLock<Regex> = LazyLock::new(|| whole(LABEL));
-static IS_QUALIFIED: LazyLock<Regex> = LazyLock::new(|| whole(QUALIFIED));
-
-fn whole(pattern: &str) -> Regex {
-    Regex::new(&format!("^(?:{pattern})$")).expect("the pattern is a regular expression")
-}
 
 /// An instant as Kubernetes writes it: in whole seconds.
 pub(crate) fn time(at: Timestamp) -> Time {
@@ -72,14 +60,12 @@ pub(crate) fn validate(key: &ObjectKey, meta: &ObjectMeta) -> Vec<Cause> {
     let mut causes = Vec::new();
     validate_name(key, meta, &mut causes);
     for (name, value) in meta.labels.iter().flatten() {
-        validate_qualified("metadata.labels", name, &mut causes);
-        if !value.is_empty() {
-            check("metadata.labels", value, 63, &IS_QUALIFIED, label_value_text, &mut causes);
-        }
+        invalid("metadata.labels", name, labels::key_errors(name), &mut causes);
+        invalid("metadata.labels", value, labels::value_errors(value), &mut causes);
     }
     for name in meta.annotations.iter().flatten().map(|(name, _)| name) {
         // Unlike labels, annotations may be spelled in any case.
-        validate_qualified("metadata.annotations", &name.to_lowercase(), &mut causes);
+        invalid("metadata.annotations", name, labels::key_errors(&name.to_lowercase()), &mut causes);
     }
     validate_owners(meta, &mut causes);
     causes
@@ -103,9 +89,9 @@ fn validate_name(key: &ObjectKey, meta: &ObjectMeta, causes: &mut Vec<Cause>) {
     if name.is_empty() {
         causes.push(errors::required(field, "name or generateName is required"));
     } else if key.kind == NAMESPACE {
-        check(field, name, 63, &IS_LABEL, label_text, causes);
+        invalid(field, name, labels::dns_label_errors(name), causes);
     } else {
-        check(field, name, 253, &IS_SUBDOMAIN, subdomain_text, causes);
+        invalid(field, name, labels::subdomain_errors(name), causes);
     }
     match key.kind.info().scope {
         Scope::Namespaced if key.namespace.is_empty() => causes.push(errors::required("metadata.namespace", "")),
@@ -116,52 +102,8 @@ fn validate_name(key: &ObjectKey, meta: &ObjectMeta, causes: &mut Vec<Cause>) {
     }
 }
 
-fn validate_qualified(field: &str, name: &str, causes: &mut Vec<Cause>) {
-    let (prefix, part) = name.rsplit_once('/').map_or((None, name), |(prefix, part)| (Some(prefix), part));
-    if let Some(prefix) = prefix
-        && (prefix.len() > 253 || !IS_SUBDOMAIN.is_match(prefix))
-    {
-        causes.push(errors::invalid_value(field, &json!(name), format_args!("prefix part {}", subdomain_text())));
-    }
-    if part.len() > 63 {
-        causes.push(errors::invalid_value(field, &json!(name), "name part must be no more than 63 bytes"));
-    } else if !IS_QUALIFIED.is_match(part) {
-        let text = format!(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character \
-             (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED}')"
-        );
-        causes.push(errors::invalid_value(field, &json!(name), text));
-    }
-}
-
-fn check(field: &str, text: &str, max: usize, pattern: &Regex, detail: fn() -> String, causes: &mut Vec<Cause>) {
-    if text.len() > max {
-        causes.push(errors::invalid_value(field, &json!(text), format_args!("must be no more than {max} bytes")));
-    }
-    if !pattern.is_match(text) {
-        causes.push(errors::invalid_value(field, &json!(text), detail()));
-    }
-}
-
-fn subdomain_text() -> String {
-    format!(
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an \
-         alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
-    )
-}
-
-fn label_text() -> String {
-    format!(
-        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
-         alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL}')"
-    )
-}
-
-fn label_value_text() -> String {
-    format!(
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-         alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({QUALIFIED})?')"
-    )
+fn invalid(field: &str, value: &str, errors: Vec<String>, causes: &mut Vec<Cause>) {
+    causes.extend(errors.into_iter().map(|error| errors::invalid_value(field, &json!(value), error)));
 }
 
 fn validate_owners(meta: &ObjectMeta, causes: &mut Vec<Cause>) {

@@ -271,8 +271,7 @@ impl ApiServer {
             if let Some(current) = current.filter(|_| !early.is_empty()) {
                 ratchet(object.key.kind, path, &current.spec, &mut early);
             }
-            let by_mutator = denial.reason == ErrorReason::Forbidden;
-            if by_mutator || early.is_empty() { denial } else { errors::invalid(object.key.kind, &object.key.name, early) }
+            if is_by_mutator(&denial) || early.is_empty() { denial } else { errors::invalid(object.key.kind, &object.key.name, early) }
         })?;
         asking.warnings.extend(admission.warnings);
         let mut admitted = object;
@@ -298,6 +297,11 @@ impl ApiServer {
         }
         if let Some(current) = current {
             admitted.spec = shared(&current.spec, admitted.spec);
+        } else {
+            let causes = builtin::validate(&admitted);
+            if !causes.is_empty() {
+                return Err(errors::invalid(admitted.key.kind, &admitted.key.name, causes));
+            }
         }
         Ok(admitted)
     }
@@ -376,6 +380,12 @@ fn served(key: &ObjectKey) -> Result<(), ApiError> {
 pub(crate) fn check_meta(key: &ObjectKey, meta: &ObjectMeta) -> Result<(), ApiError> {
     let causes = meta::validate(key, meta);
     if causes.is_empty() { Ok(()) } else { Err(errors::invalid(key.kind, &key.name, causes)) }
+}
+
+/// Whether a denial came before the schema was asked: mutating webhooks come before it, validating ones and the quota after it. A
+/// `Status` names no stage; the webhook's name does.
+fn is_by_mutator(denial: &ApiError) -> bool {
+    denial.message.starts_with("admission webhook \"default.mutating.")
 }
 
 /// Checks a part by its schema. What was broken before may stay so.

@@ -190,12 +190,26 @@ fn admission_may_fill_in_what_the_schema_requires() {
 fn a_rule_of_the_schema_comes_before_a_validator_and_after_a_mutator() {
     let mut bench = Bench::new();
     let manifest = with(vm("a"), &[("/spec/minHardwareVersion", json!(3))]);
-    let mut deny = |reason: ErrorReason| {
-        let denial = ApiError::new(reason, "denied");
+    let mut deny = |reason: ErrorReason, message: &str| {
+        let denial = ApiError::new(reason, message);
         bench.send_past(Request::Create { manifest: manifest.clone() }, &mut |_, _| Err(denial.clone())).result.expect_err("denied")
     };
-    assert_eq!(texts(&deny(ErrorReason::Invalid).causes).len(), 1);
-    assert_eq!(deny(ErrorReason::Forbidden).message, "denied");
+    let validator = "admission webhook \"default.validating.virtualmachine.vmoperator.vmware.com\" denied the request: no";
+    assert_eq!(texts(&deny(ErrorReason::Invalid, validator).causes).len(), 1);
+    assert_eq!(texts(&deny(ErrorReason::Forbidden, "insufficient quota").causes).len(), 1);
+    let mutator = "admission webhook \"default.mutating.virtualmachine.vmoperator.vmware.com\" denied the request: no";
+    assert_eq!(deny(ErrorReason::Forbidden, mutator).message, mutator);
+}
+
+#[test]
+fn a_claims_selector_is_checked_when_it_is_made() {
+    let claim = |selector: serde_json::Value| json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a", "namespace": "ns"}, "spec": {"selector": selector}});
+    let mut bench = Bench::new();
+    let error =
+        bench.create(claim(json!({"matchExpressions": [{"key": "tier", "operator": "Exists", "values": ["x"]}]}))).expect_err("values");
+    let text = "spec.selector.matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+    assert_eq!(texts(&error.causes), [text]);
+    bench.create(claim(json!({"matchLabels": {"tier": "fast"}}))).expect("a good selector");
 }
 
 #[test]

@@ -1,31 +1,8 @@
-//! What Kubernetes and RFC 1123 take for a name.
+//! What VM Operator takes for the name of a host and of a domain.
 //!
-//! Mirrors: k8s.io/apimachinery `pkg/util/validation`, `IsDNS1123Subdomain`; vm-operator `pkg/util`, `IsValidHostName`,
-//! `IsValidDomainName`.
+//! Mirrors: vm-operator `pkg/util`, `IsValidHostName`, `IsValidDomainName`.
 
-const SUBDOMAIN_BYTES_MAX: usize = 253;
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and \
-     end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
-     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-
-/// Why a text is no DNS subdomain, in Kubernetes' words; nothing if it is one.
-pub(super) fn subdomain_errors(name: &str) -> Vec<String> {
-    let mut errors = Vec::new();
-    if name.len() > SUBDOMAIN_BYTES_MAX {
-        errors.push(format!("must be no more than {SUBDOMAIN_BYTES_MAX} characters"));
-    }
-    if !name.split('.').all(is_lower_label) {
-        errors.push(SUBDOMAIN.to_owned());
-    }
-    errors
-}
-
-fn is_lower_label(label: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = label.as_bytes();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
-    plain(first) && plain(last) && bytes.iter().all(|&byte| plain(byte) || byte == b'-')
-}
+use vmtwin_model::kube::labels::SUBDOMAIN_BYTES_MAX;
 
 /// Whether a text is a host name: one label of letters of any script, digits, symbols, and dashes inside.
 pub(super) fn is_host_label(label: &str) -> bool {
@@ -61,17 +38,6 @@ fn is_symbol(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_subdomain_is_made_of_lower_case_labels() {
-        for good in ["a", "my-vm", "a.b-c.d1", "1"] {
-            assert_eq!(subdomain_errors(good), Vec::<String>::new(), "{good}");
-        }
-        for bad in ["", "A", "-a", "a-", "a..b", "a_b", "é"] {
-            assert_eq!(subdomain_errors(bad).len(), 1, "{bad}");
-        }
-        assert_eq!(subdomain_errors(&"a".repeat(254)), ["must be no more than 253 characters"]);
-    }
 
     #[test]
     fn a_host_name_may_have_any_script_and_symbols_but_no_punctuation() {

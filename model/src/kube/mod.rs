@@ -19,6 +19,7 @@ pub mod content_library_item;
 pub mod controlled_rebalancing_policy;
 pub mod encryption_class;
 pub mod kinds;
+pub mod labels;
 pub mod network;
 pub mod network_interface;
 pub mod network_settings;

@@ -2,9 +2,11 @@
 //!
 //! Page: admission §10. Terms select by labels of the VMs' owners, with `In` alone, in a zone or on a host; affinity has zone
 //! scope unless the gate `HostAffinity` is on. That a term is for a group's member is all that is asked of the group here.
+//! Beyond the page, keys and values must be those of labels: a term that can select nothing is refused instead of ignored.
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateVMAffinity`.
 
+use vmtwin_model::kube::labels::{self, SelectorFault};
 use vmtwin_model::kube::virtual_machine::{VirtualMachine, VmAffinityTerm};
 
 use crate::admission::cause::{self, Causes};
@@ -61,6 +63,15 @@ fn validate_selector(term_path: &str, term: &VmAffinityTerm, causes: &mut Causes
         } else if expression.key.contains(OPERATORS_LABELS) {
             causes.push(cause::forbidden(format!("{path}.key"), &managed));
         }
+    }
+    // VM-V-103 has spoken of operators.
+    for error in labels::selector_errors(selector).into_iter().filter(|error| !error.field.ends_with(".operator")) {
+        let field = format!("{path}.{}", error.field);
+        causes.push(match error.fault {
+            SelectorFault::Required(why) => cause::required_because(field, why),
+            SelectorFault::Forbidden(why) => cause::forbidden(field, why),
+            SelectorFault::Invalid(value, why) => cause::invalid(field, value.as_str(), &why),
+        });
     }
 }
 
@@ -125,6 +136,22 @@ mod tests {
         assert_eq!(expression("vmoperator.vmware.com/y", "In").denied(), [format!("{path}.matchExpressions[0].key: {managed}")]);
         let operator = format!("{path}.matchExpressions[0].operator: Unsupported value: \"NotIn\": supported values: \"In\"");
         assert_eq!(expression("app", "NotIn").denied(), [operator]);
+    }
+
+    #[test]
+    fn selectors_hold_what_labels_can_be() {
+        let selecting = |selector: Value| with("vmAffinity", REQUIRED, json!({"topologyKey": ZONE, "labelSelector": selector}));
+        let path = format!("spec.affinity.vmAffinity.{REQUIRED}[0].labelSelector");
+        let odd = selecting(json!({"matchLabels": {"app": "not so"}})).denied();
+        assert!(
+            odd[0].starts_with(&format!("{path}.matchLabels: Invalid value: \"not so\": a valid label must be an empty string or")),
+            "{odd:?}"
+        );
+        let empty = selecting(json!({"matchExpressions": [{"key": "app", "operator": "In"}]}));
+        let text = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
+        assert_eq!(empty.denied(), [format!("{path}.matchExpressions[0].values: {text}")]);
+        let unknown = selecting(json!({"matchExpressions": [{"key": "app", "operator": "Near", "values": ["a"]}]}));
+        assert_eq!(unknown.denied().len(), 1, "an operator is told of once");
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateNetworkInterfaceSpec`.
 
+use vmtwin_model::kube::labels;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 
 use crate::admission::cause::{self, Causes};
-use crate::admission::names;
 use crate::admission::request::Request;
 
 pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, causes: &mut Causes) {
@@ -17,7 +17,7 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
             Some(network) => format!("{vm}-{network}-{name}"),
             None => format!("{vm}-{name}"),
         };
-        for error in names::subdomain_errors(&joined) {
+        for error in labels::subdomain_errors(&joined) {
             let text = format!("is the resulting network interface name: {error}");
             causes.push(cause::invalid(format!("{path}.name"), &joined, &text));
         }
@@ -38,7 +38,7 @@ mod tests {
         let long = "a".repeat(250);
         let text = format!(
             "spec.network.interfaces[0].name: Invalid value: \"my-object-{long}-eth0\": is the resulting network interface name: must be \
-             no more than 253 characters"
+             no more than 253 bytes"
         );
         assert_eq!(with(&long).denied(), [text]);
     }

@@ -5,11 +5,11 @@
 //!
 //! Mirrors: vm-operator `webhooks/virtualmachine/validation`, `validateVolumes`.
 
+use vmtwin_model::kube::labels;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 
 use super::upgrade::is_upgraded;
 use crate::admission::cause::{self, Causes};
-use crate::admission::names;
 use crate::admission::request::Request;
 use crate::admission::user::Standing;
 
@@ -27,7 +27,7 @@ pub(in crate::admission) fn validate(request: &Request<'_, VirtualMachine>, caus
             causes.push(cause::duplicate(format!("{path}.name"), name));
         }
         if !name.is_empty() {
-            for error in names::subdomain_errors(&format!("{}-{name}", request.name())) {
+            for error in labels::subdomain_errors(&format!("{}-{name}", request.name())) {
                 causes.push(cause::invalid(format!("{path}.name"), name, &error));
             }
         }
