@@ -28,6 +28,7 @@ mod ha;
 mod host;
 mod image;
 mod latency;
+mod memo;
 mod module;
 mod neighbours;
 mod network;

@@ -20,6 +20,7 @@ use vmtwin_model::vsphere::{Fault, FaultName, Reply};
 
 use crate::capacity::{Need, Size};
 use crate::host::Host;
+use crate::memo::{Memo, Spot};
 use crate::vm::{NAMESPACED_NAME, Vm};
 use crate::{World, configure, deploy, devices, graphics, refusals};
 
@@ -73,12 +74,35 @@ pub(crate) struct Policy {
     required: bool,
     topology: Topology,
     text: String,
+    tags: Vec<Arc<str>>,
     hosts: BTreeSet<u32>,
     clusters: BTreeSet<u32>,
     zones: BTreeSet<Name>,
 }
 
 impl Policy {
+    /// Whether it speaks of one of these tags.
+    pub(crate) fn mentions(&self, tags: &[Arc<str>]) -> bool {
+        self.tags.iter().any(|tag| tags.contains(tag))
+    }
+
+    /// Whether VMs are to be apart by it.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart
+    }
+
+    /// Notes that a VM with one of its tags is there; whether that is new to it, as far as its topology goes.
+    pub(crate) fn note(&mut self, (host, cluster): (u32, u32), zone: Option<&Name>) -> bool {
+        let of_host = self.hosts.insert(host);
+        let of_cluster = self.clusters.insert(cluster);
+        let of_zone = zone.is_some_and(|zone| self.zones.insert(zone.clone()));
+        match self.topology {
+            Topology::Host => of_host,
+            Topology::Cluster => of_cluster,
+            Topology::Zone => of_zone,
+        }
+    }
+
     /// Whether it wants VMs apart.
     pub(crate) fn keeps_apart(&self) -> bool {
         self.apart && !self.hosts.is_empty()
@@ -109,6 +133,11 @@ pub(crate) struct Score {
 const REQUIRED: u32 = 1000;
 
 impl Score {
+    /// Whether HA's admission control would let the VM be switched on there.
+    pub(crate) fn failover_holds(&self) -> bool {
+        self.failover
+    }
+
     /// How many required policies would be broken.
     pub(crate) fn required_broken(&self) -> u32 {
         self.kept.0 / REQUIRED
@@ -274,7 +303,7 @@ impl World {
         least.max().map(|(.., row)| row)
     }
 
-    fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
+    pub(crate) fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
         let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
         hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?)))
     }
@@ -344,6 +373,7 @@ impl World {
                 required: false,
                 topology: Topology::Host,
                 text: "cluster module".to_owned(),
+                tags: Vec::new(),
                 hosts: peers,
                 clusters: BTreeSet::new(),
                 zones: BTreeSet::new(),
@@ -388,6 +418,7 @@ impl World {
             required: strictness.starts_with("Required"),
             topology,
             text: format!("{type_} with {}", tags.join(", ")),
+            tags,
             hosts: places.iter().map(|(host, _)| *host).collect(),
             clusters,
             zones,
@@ -408,7 +439,15 @@ impl World {
     }
 
     /// `PlaceVmsXCluster`: a cluster for each VM, and a host and datastores where they are asked for.
-    pub(crate) fn place_many(&mut self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+    pub(crate) fn place_many(&self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+        self.recommend(place).map(Reply::Placements)
+    }
+
+    /// Where the VMs of a request would go. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// If the request makes no sense.
+    pub fn recommend(&self, place: &PlaceVmsXCluster) -> Result<Placements, Fault> {
         if place.resource_pools.is_empty() {
             return Err(refusals::invalid_argument("placementSpec.resourcePools"));
         }
@@ -428,16 +467,35 @@ impl World {
             pools.push((row, cluster));
         }
         let asked = (place.host_recomm_required, place.datastore_recomm_required);
-        let mut besides = Besides::default();
-        let placed = place.vm_placement_specs.iter().map(|spec| self.place(&pools, spec, asked, &mut besides));
-        match placed.collect::<Result<Vec<_>, _>>() {
-            Ok(placements) => Ok(Reply::Placements(Placements { placements, faults: Vec::new() })),
+        match self.place_all(&pools, &place.vm_placement_specs, asked) {
+            Ok(placements) => Ok(Placements { placements, faults: Vec::new() }),
             Err(Refused::Call(fault)) => Err(fault),
             Err(Refused::Pools(faults)) => match self.search_places(&pools, &place.vm_placement_specs, asked) {
-                Some(placements) => Ok(Reply::Placements(Placements { placements, faults: Vec::new() })),
-                None => Ok(Reply::Placements(Placements { placements: Vec::new(), faults: self.by_pool(faults) })),
+                Some(placements) => Ok(Placements { placements, faults: Vec::new() }),
+                None => Ok(Placements { placements: Vec::new(), faults: self.by_pool(faults) }),
             },
         }
+    }
+
+    /// A place for one VM after the other, in their order.
+    fn place_all(&self, pools: &[(u32, u32)], specs: &[Arc<ConfigSpec>], asked: (bool, bool)) -> Result<Vec<Placement>, Refused> {
+        let (mut memo, mut besides) = (Memo::new(self, pools), Besides::default());
+        let mut placed = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let spot = match memo.best(spec, &besides) {
+                Some((spot, wish)) => {
+                    placed.push(self.take(spot, wish, spec, asked, &mut besides)?);
+                    spot
+                }
+                None => {
+                    let (spot, wish) = self.best_spot(pools, spec, &besides)?;
+                    placed.push(self.take(spot, &wish, spec, asked, &mut besides)?);
+                    spot
+                }
+            };
+            memo.taken(&tags_of(spec), spot);
+        }
+        Ok(placed)
     }
 
     fn by_pool(&self, faults: Vec<(u32, Fault)>) -> Vec<PoolFaults> {
@@ -453,15 +511,15 @@ impl World {
         asked: (bool, bool),
         besides: &mut Besides,
     ) -> Result<Placement, Refused> {
-        let Some(name) = spec.name.clone().filter(|name| !name.is_empty()) else {
-            return Err(Refused::Call(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name")));
-        };
+        let (spot, wish) = self.best_spot(pools, spec, besides)?;
+        self.take(spot, &wish, spec, asked, besides)
+    }
+
+    /// The best host for a VM among pools with their clusters.
+    pub(crate) fn best_spot<'a>(&self, pools: &[(u32, u32)], spec: &'a ConfigSpec, besides: &Besides) -> Result<(Spot, Wish<'a>), Refused> {
         let no_name = || Refused::Call(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name"));
         let wish = self.wish_for(spec, besides).ok_or_else(no_name)?;
-        let policy = deploy::policy_of(spec);
-        let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
-        let bytes = devices::new_bytes(spec, thin);
-        let mut best: Option<(Score, u32, u32, u32)> = None;
+        let mut best: Option<(Score, Spot)> = None;
         let mut reasons = Vec::new();
         for (pool, cluster) in pools {
             if let Err(fault) = self.admit_to_pool(*pool, wish.size.reserved) {
@@ -470,15 +528,30 @@ impl World {
             }
             match self.best_host(*cluster, &wish, besides) {
                 Some((score, host)) if best.as_ref().is_none_or(|(there, ..)| score > *there) => {
-                    best = Some((score, *pool, *cluster, host))
+                    best = Some((score, Spot { pool: *pool, cluster: *cluster, host }));
                 }
                 Some(_) => {}
                 None => reasons.push((*pool, self.no_compatible_host(*cluster, &wish, besides))),
             }
         }
-        let Some((_, pool, cluster, host)) = best else { return Err(Refused::Pools(reasons)) };
+        best.map(|(_, spot)| (spot, wish)).ok_or(Refused::Pools(reasons))
+    }
+
+    /// Gives a spot away for the rest of the request.
+    pub(crate) fn take(
+        &self,
+        Spot { pool, cluster, host }: Spot,
+        wish: &Wish<'_>,
+        spec: &ConfigSpec,
+        asked: (bool, bool),
+        besides: &mut Besides,
+    ) -> Result<Placement, Refused> {
+        let name = spec.name.clone().unwrap_or_default();
+        let policy = deploy::policy_of(spec);
         let datastores = if asked.1 {
             let hosts: Vec<u32> = if asked.0 { vec![host] } else { self.clusters.get(cluster).map_or_else(Vec::new, |c| c.hosts.clone()) };
+            let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
+            let bytes = devices::new_bytes(spec, thin);
             let bytes_so_far = bytes + besides.space.values().sum::<i64>();
             let chosen = self.roomy(policy, bytes_so_far).and_then(|roomy| self.choose_datastore(&roomy, bytes_so_far, &hosts));
             let datastore = chosen.map_err(|fault| Refused::Pools(vec![(pool, no_pool(wish.label, &fault))]))?;
@@ -553,7 +626,7 @@ pub(crate) fn tag_key(tag: &Value) -> Option<Arc<str>> {
 }
 
 /// The tags that a spec attaches.
-fn tags_of(spec: &ConfigSpec) -> Vec<Arc<str>> {
+pub(crate) fn tags_of(spec: &ConfigSpec) -> Vec<Arc<str>> {
     let specs = spec.rest.get("tagSpecs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     specs.iter().filter(|tag| tag.get("operation").and_then(Value::as_str) != Some("remove")).filter_map(tag_key).collect()
 }
