@@ -58,7 +58,7 @@ fn specs(bound: bool) -> Vec<Arc<ConfigSpec>> {
             memory_mb: Some(MiB(16 << 10)),
             ..ConfigSpec::default()
         };
-        if bound && nth % 2 == 0 {
+        if bound && nth.is_multiple_of(2) {
             let tag = json!({"nameId": {"tag": format!("tier:{}", nth / 2 % 20), "category": "ns"}});
             let policy = |type_: &str, field: &str, topology: &str| {
                 json!({"_typeName": type_, field: tag, "policyTopology": topology,

@@ -13,7 +13,7 @@ use vmtwin_model::vsphere::inventory::Name;
 use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::capacity::Size;
-use crate::placement::{Besides, Policy, Score, Wish, size_of};
+use crate::placement::{Besides, Score, Wish, size_of};
 use crate::{World, graphics};
 
 /// So many sorts of VM are kept in one request; further ones are judged VM by VM.
@@ -28,12 +28,15 @@ pub(crate) struct Memo<'w> {
     ruled: bool,
 }
 
+/// Hosts with their pool and cluster, the best on top.
+type Order = BinaryHeap<(Score, u32, (u32, u32))>;
+
 /// VMs that are alike, with the hosts in the order in which they suit them.
 struct Sort<'w> {
     size: Size,
     policies: Option<&'w Value>,
     wish: Wish<'w>,
-    hosts: Option<BinaryHeap<(Score, u32, (u32, u32))>>,
+    hosts: Option<Order>,
 }
 
 /// Where a VM goes.
@@ -107,7 +110,7 @@ impl<'w> Memo<'w> {
 }
 
 /// The hosts that take a VM, in the order in which they suit it.
-fn in_order(world: &World, pools: &[(u32, u32)], wish: &Wish<'_>, besides: &Besides) -> BinaryHeap<(Score, u32, (u32, u32))> {
+fn in_order(world: &World, pools: &[(u32, u32)], wish: &Wish<'_>, besides: &Besides) -> Order {
     let mut hosts = BinaryHeap::new();
     for (pool, cluster) in pools {
         if world.admit_to_pool(*pool, wish.size.reserved).is_err() {
