@@ -134,6 +134,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(row) else { return };
         host.state = state;
         let vms = host.vms.clone();
+        self.host_changed(row);
         self.tell_host(row, if state == HostState::Connected { "the host is connected again" } else { "the host is disconnected" });
         for vm in vms {
             self.reach(vm);

@@ -13,6 +13,7 @@ use vmtwin_model::vsphere::{Action, Fault, FaultName, Inventory, Operation};
 
 use crate::World;
 use crate::capacity::{Need, Size};
+use crate::placement::{Besides, Wish};
 use crate::trial::{Trial, inventory, spec};
 
 /// Something to do, with the small number of what it is done to.
@@ -182,12 +183,31 @@ fn recount(world: &World) {
         assert_eq!((host.reserved, host.powered_on), counted, "{}", host.name);
         assert!(host.reserved.cpu <= host.usable_cpu.0 && host.reserved.memory <= host.usable_memory.0, "{} is overbooked", host.name);
     }
+    for (row, there) in world.clusters.iter() {
+        let mut fresh = world.clone();
+        fresh.rank(row);
+        assert_eq!(fresh.clusters.get(row).map(|fresh| &fresh.ranks), Some(&there.ranks), "{}", there.name);
+        look_at_each_host(world, row);
+    }
     for (row, pool) in world.pools.iter() {
         assert_eq!(pool.demand, demand(world, row, &own), "{}", pool.name);
     }
     let under_way: i64 = world.space_under_way();
     for (row, ds) in world.datastores.iter() {
         assert_eq!(ds.used.0, used.get(&row).copied().unwrap_or_default() + under_way, "{}", ds.name);
+    }
+}
+
+/// The best host for a VM, new or there, is the one that a look at each host finds.
+fn look_at_each_host(world: &World, cluster: u32) {
+    let besides = Besides::default();
+    let of_size = |cpus, memory| Wish::of_size(Size { cpus: VCpus(cpus), memory: MiB(memory), reserved: Need { cpu: 500, memory } });
+    let there = world.vms.iter().map(|(row, vm)| world.wish_of(row, vm));
+    for wish in [of_size(1, 128), of_size(8, 4096)].into_iter().chain(there) {
+        let failover = world.admit_failover(cluster, &wish.size).is_ok();
+        let fit = world.hosts_of(cluster).filter(|(row, host)| world.host_says(host, *row, &wish, &besides).is_ok());
+        let naive = fit.map(|(row, host)| (world.score(host, row, &wish, &besides, failover), row)).max();
+        assert_eq!(world.best_host(cluster, &wish, &besides), naive);
     }
 }
 

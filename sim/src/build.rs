@@ -21,6 +21,7 @@ use crate::latency::Durations;
 use crate::library::Library;
 use crate::module::Modules;
 use crate::neighbours::{Ports, Quotas, Volumes};
+use crate::ranks::Ranks;
 use crate::shards::Shards;
 use crate::slots::Sizes;
 use crate::task::Tasks;
@@ -292,6 +293,7 @@ impl World {
             sizes: Sizes::default(),
             balance: Wanted::default(),
             crowded: BTreeSet::new(),
+            ranks: Ranks::default(),
             hosts: Vec::new(),
             root: 0,
         }));
@@ -306,6 +308,7 @@ impl World {
             there.root = root;
             there.hosts = hosts;
         }
+        self.rank(row);
         Ok(())
     }
 

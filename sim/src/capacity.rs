@@ -145,6 +145,7 @@ impl World {
         there.failover_cpu += ha::counted_cpu(size.reserved);
         there.powered_on += 1;
         let crowded = there.is_crowded();
+        self.booking_changed(host, Need { cpu: ha::counted_cpu(size.reserved), memory: size.reserved.memory });
         self.charge_pool(pool, size.reserved);
         self.note_size(cluster, size.reserved);
         if crowded {
@@ -169,6 +170,8 @@ impl World {
             there.failover_cpu -= ha::counted_cpu(booked.reserved);
             there.powered_on -= 1;
         }
+        let given_back = Need { cpu: ha::counted_cpu(booked.reserved), memory: booked.reserved.memory };
+        self.booking_changed(booked.host, Need::default() - given_back);
         self.charge_pool(booked.pool, Need::default() - booked.reserved);
         self.forget_size(cluster, booked.reserved);
         self.note_room(cluster, booked.host);

@@ -6,6 +6,7 @@ use vmtwin_model::id::ClusterId;
 use vmtwin_model::vsphere::inventory::{Drs, DrsAutomation, Ha, Name, Rule};
 
 use crate::balance::Wanted;
+use crate::ranks::Ranks;
 use crate::slots::Sizes;
 
 /// A cluster.
@@ -28,6 +29,8 @@ pub struct Cluster {
     pub(crate) balance: Wanted,
     /// The hosts that are asked for more than they have.
     pub(crate) crowded: BTreeSet<u32>,
+    /// Its hosts by what is left on them.
+    pub(crate) ranks: Ranks,
     pub(crate) hosts: Vec<u32>,
     pub(crate) root: u32,
 }

@@ -24,6 +24,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(row) else { return };
         host.evacuating = true;
         let epoch = host.epoch;
+        self.host_changed(row);
         self.tell_host(row, "the host enters maintenance mode");
         self.evacuate(row, epoch);
     }
@@ -36,6 +37,7 @@ impl World {
             host.state = HostState::Connected;
         }
         let cluster = host.cluster;
+        self.host_changed(row);
         self.tell_host(row, "the host left maintenance mode");
         self.want_balance(cluster, Why::Repair);
     }
@@ -50,6 +52,7 @@ impl World {
                 host.evacuating = false;
                 host.state = HostState::Maintenance;
             }
+            self.host_changed(row);
             self.tell_host(row, "the host is in maintenance mode");
             return;
         }

@@ -296,11 +296,13 @@ impl World {
                     host.usable_memory = MiB(host.usable_memory.0 + memory);
                     host.memory = Bytes(host.memory.0 + (memory << 20));
                 }
+                world.host_changed(*host);
             }
             Change::Back(host) => {
                 if let Some(host) = world.hosts.get_mut(*host) {
                     (host.alive, host.evacuating, host.state) = (true, false, HostState::Connected);
                 }
+                world.host_changed(*host);
             }
             Change::Rule { cluster, name } => {
                 if let Some(cluster) = world.clusters.get_mut(*cluster) {

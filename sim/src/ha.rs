@@ -53,26 +53,25 @@ impl World {
         if !cluster.ha.enabled {
             return Ok(());
         }
-        let hosts: Vec<_> = cluster.hosts.iter().filter_map(|host| self.hosts.get(*host)).filter(|host| host.takes_vms()).collect();
-        if hosts.len() < 2 {
+        let open = cluster.ranks.open;
+        if open.hosts < 2 {
             return Ok(());
         }
         let (host_failures, cpu, memory) = match cluster.ha.admission_control {
             AdmissionControl::Percentage { host_failures, cpu, memory } => (host_failures, cpu, memory),
             AdmissionControl::Slots { host_failures, cpu, memory } => {
+                let hosts = cluster.hosts.iter().filter_map(|host| self.hosts.get(*host));
+                let hosts: Vec<_> = hosts.filter(|host| host.takes_vms()).collect();
                 let enough = slots::suffice(cluster, &hosts, host_failures, Fixed { cpu, memory }, (size, more));
                 return if enough { Ok(()) } else { Err(refusals::failover()) };
             }
             AdmissionControl::Disabled | AdmissionControl::FailoverHosts(_) => return Ok(()),
         };
-        let automatic = 10_000 * i64::from(host_failures) / i64::try_from(hosts.len()).unwrap_or(i64::MAX);
+        let automatic = 10_000 * i64::from(host_failures) / open.hosts;
         let kept = |given: Option<u32>| given.map_or(automatic, i64::from);
-        let total_cpu: i64 = hosts.iter().map(|host| host.usable_cpu.0).sum();
-        let total_memory: i64 = hosts.iter().map(|host| host.usable_memory.0).sum();
-        let used_cpu = hosts.iter().map(|host| host.failover_cpu).sum::<i64>() + counted_cpu(size.reserved);
-        let used_memory = hosts.iter().map(|host| host.reserved.memory).sum::<i64>() + size.reserved.memory;
+        let used = open.reserved + Need { cpu: counted_cpu(size.reserved), memory: size.reserved.memory };
         let short = |total: i64, used: i64, share: i64| i128::from(total - used) * 10_000 < i128::from(total) * i128::from(share);
-        if short(total_cpu, used_cpu, kept(cpu)) || short(total_memory, used_memory, kept(memory)) {
+        if short(open.usable.cpu, used.cpu, kept(cpu)) || short(open.usable.memory, used.memory, kept(memory)) {
             return Err(refusals::failover());
         }
         Ok(())
@@ -89,6 +88,7 @@ impl World {
         host.leaving.clear();
         host.keys.clear();
         let (epoch, vms, cluster) = (host.epoch, host.vms.clone(), host.cluster);
+        self.host_changed(row);
         self.tell_host(row, "the host failed");
         for vm in vms {
             self.guest_phase(vm, crate::guest::Phase::Down);
@@ -103,6 +103,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(row).filter(|host| host.epoch == epoch && !host.alive) else { return };
         host.state = HostState::NotResponding;
         let (vms, cluster) = (host.vms.clone(), host.cluster);
+        self.host_changed(row);
         self.tell_host(row, "the host doesn't respond");
         for vm in &vms {
             self.reach(*vm);
@@ -172,6 +173,7 @@ impl World {
             host.state = HostState::Connected;
         }
         let (vms, cluster) = (host.vms.clone(), host.cluster);
+        self.host_changed(row);
         self.tell_host(row, "the host is back");
         self.want_balance(cluster, Why::Repair);
         for vm in vms {

@@ -37,6 +37,7 @@ mod network;
 mod placement;
 mod pool;
 mod power;
+mod ranks;
 mod refusals;
 mod search;
 mod shards;

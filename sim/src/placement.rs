@@ -148,6 +148,11 @@ impl Score<'_> {
         self.kept.0
     }
 
+    /// Whether no host can be better that has at most this share left before the VM comes.
+    fn beats_all_with(&self, left: i64) -> bool {
+        self.kept.0 == 0 && self.happiness == 100 && self.headroom > left
+    }
+
     /// The smaller free share of CPU and memory, in per cent.
     pub(crate) fn headroom_percent(&self) -> i64 {
         self.headroom.div_euclid(MILLION / 100)
@@ -172,7 +177,7 @@ fn granted(own: i64, reserved: i64, all: i64, there: i64) -> i64 {
 }
 
 /// The share that is left of `of` after `used`, in millionths; negative where more is asked for than there is.
-fn left(of: i64, used: i64) -> i64 {
+pub(crate) fn share_left(of: i64, used: i64) -> i64 {
     let of = i128::from(of.max(1));
     i64::try_from((of - i128::from(used)) * i128::from(MILLION) / of).unwrap_or(i64::MIN)
 }
@@ -269,7 +274,7 @@ impl World {
             demand.memory,
             host.usable_memory.0,
         ));
-        let (cpu, memory) = (left(host.usable_cpu.0, demand.cpu), left(host.usable_memory.0, demand.memory));
+        let (cpu, memory) = (share_left(host.usable_cpu.0, demand.cpu), share_left(host.usable_memory.0, demand.memory));
         let broken = wish.policies.iter().filter(|policy| !self.keeps(policy, host, row));
         let mut points: u32 = broken.map(|policy| if policy.required { REQUIRED } else { 1 }).sum();
         if let Some(cluster) = self.clusters.get(host.cluster)
@@ -291,9 +296,31 @@ impl World {
 
     /// The best host of a cluster for a VM, with its score.
     pub(crate) fn best_host(&self, cluster: u32, wish: &Wish<'_>, besides: &Besides) -> Option<(Score<'_>, u32)> {
+        let there = self.clusters.get(cluster)?;
         let failover = self.admit_failover(cluster, &wish.size).is_ok();
-        let fit = self.hosts_of(cluster).filter(|(row, host)| self.host_says(host, *row, wish, besides).is_ok());
-        fit.map(|(row, host)| (self.score(host, row, wish, besides, failover), row)).max()
+        let judge = |row: u32| {
+            let host = self.hosts.get(row).filter(|host| self.host_says(host, row, wish, besides).is_ok())?;
+            Some((self.score(host, row, wish, besides, failover), row))
+        };
+        // These have another load for this VM than for others.
+        let own = wish.vm.and_then(|vm| Some(self.vms.get(vm)?.booked?.host));
+        let apart: BTreeSet<u32> = besides.hosts.keys().copied().chain(own).filter(|row| there.ranks.has(*row)).collect();
+        let mut best = apart.iter().filter_map(|row| judge(*row)).max();
+        for (load, hosts) in there.ranks.by_load() {
+            if best.as_ref().is_some_and(|(score, _)| score.beats_all_with(load.left())) {
+                break;
+            }
+            for (_, row) in hosts.iter().filter(|(_, row)| !apart.contains(row)) {
+                let found = judge(*row);
+                let kept = found.as_ref().is_some_and(|(score, _)| score.broken() == 0);
+                best = best.max(found);
+                // The others of this load have later names, and break as much or more.
+                if kept {
+                    break;
+                }
+            }
+        }
+        best
     }
 
     /// The host with least to do that a powered-off VM can be registered on.

@@ -95,11 +95,7 @@ impl World {
 
     /// What the hosts of a cluster that are there can reserve together.
     pub(crate) fn usable_of(&self, cluster: u32) -> Need {
-        let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
-        hosts
-            .filter_map(|host| self.hosts.get(*host))
-            .filter(|host| host.is_reachable())
-            .fold(Need::default(), |sum, host| sum + Need { cpu: host.usable_cpu.0, memory: host.usable_memory.0 })
+        self.clusters.get(cluster).map_or_else(Need::default, |cluster| cluster.ranks.reachable)
     }
 
     /// The child of a pool with this name.
