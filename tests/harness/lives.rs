@@ -13,7 +13,8 @@ const CLUSTER: usize = 64;
 pub struct Lives {
     /// How many VMs there are.
     pub vms: usize,
-    /// How many hosts they have, in clusters of 64 with a datastore each.
+    /// How many hosts they have, in clusters of 64; each cluster is a zone with a datastore and a namespace of its own, so that the VMs
+    /// are spread over all hosts.
     pub hosts: usize,
     /// Whether the VMs are deleted in the end.
     pub deleted: bool,
@@ -28,21 +29,28 @@ impl Lives {
         let list = |one: &dyn Fn(usize) -> String| (0..clusters).map(one).collect::<Vec<_>>().join(", ");
         let hosts = list(&|c| {
             let count = CLUSTER.min(self.hosts - c * CLUSTER);
-            format!("{{name: c{c}, hosts: [{{name: h{c}-, count: {count}}}]}}")
+            format!("{{name: z{c}, clusters: [{{name: c{c}, hosts: [{{name: h{c}-, count: {count}, datastores: [d{c}]}}]}}]}}")
         });
         let datastores = list(&|c| format!("{{name: d{c}, capacity: 1000Ti}}"));
+        let namespaces = list(&|c| format!("{{name: ns{c}, zones: [z{c}]}}"));
         let slots = self.vms.max(1);
         let mut text = format!(
             "apiVersion: vmtwin.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: lives}}\nspec:\n  operator: {{maxDeployThreadsOnProvider: {slots}, \
-             resyncPeriod: none}}\n  vsphere:\n    zones: [{{name: z, clusters: [{hosts}]}}]\n    datastores: [{datastores}]\n    storagePolicies: \
-             [{{name: p}}]\n    images: [{{name: vmi-1}}]\n    namespaces: [{{name: ns}}]\n    networks: [{{name: w, cidr: 10.0.0.0/8, gateway: \
-             10.0.0.1}}]\n  objects:\n  - {{apiVersion: vmoperator.vmware.com/v1alpha5, kind: VirtualMachineClass, metadata: {{name: small, \
-             namespace: ns}}, spec: {{hardware: {{cpus: 1, memory: 1Gi}}}}}}\n"
+             resyncPeriod: none}}\n  vsphere:\n    zones: [{hosts}]\n    datastores: [{datastores}]\n    storagePolicies: \
+             [{{name: p}}]\n    images: [{{name: vmi-1}}]\n    namespaces: [{namespaces}]\n    networks: [{{name: w, cidr: 10.0.0.0/8, gateway: \
+             10.0.0.1}}]\n  objects:\n"
         );
         let mut line = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("writing to memory can't fail");
-        for n in 0..self.vms {
+        for c in 0..clusters {
             line(format_args!(
-                "  - {{apiVersion: vmoperator.vmware.com/v1alpha5, kind: VirtualMachine, metadata: {{name: vm-{n:05}, namespace: ns}}, spec: \
+                "  - {{apiVersion: vmoperator.vmware.com/v1alpha5, kind: VirtualMachineClass, metadata: {{name: small, namespace: ns{c}}}, spec: \
+                 {{hardware: {{cpus: 1, memory: 1Gi}}}}}}\n"
+            ));
+        }
+        for n in 0..self.vms {
+            let c = n % clusters;
+            line(format_args!(
+                "  - {{apiVersion: vmoperator.vmware.com/v1alpha5, kind: VirtualMachine, metadata: {{name: vm-{n:05}, namespace: ns{c}}}, spec: \
                  {{className: small, imageName: vmi-1, storageClass: p}}}}\n"
             ));
         }
@@ -50,7 +58,7 @@ impl Lives {
         if self.deleted {
             line(format_args!("  - delete:\n"));
             for n in 0..self.vms {
-                line(format_args!("    - VirtualMachine/ns/vm-{n:05}\n"));
+                line(format_args!("    - VirtualMachine/ns{}/vm-{n:05}\n", n % clusters));
             }
             line(format_args!("  - settle: {{}}\n    timeout: 24h\n"));
         }
