@@ -13,6 +13,7 @@ use vmtwin_model::kube::api::{self, Admitted, ApiError, Notice, Request, Review,
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::vsphere::answer::Placement;
 use vmtwin_model::vsphere::{Action, Answer, Change, Changed, Inventory, Operation};
 use vmtwin_sim::{Happening, What, World};
 
@@ -81,6 +82,8 @@ pub struct CallRecord {
     pub method: &'static str,
     /// How it ended; nothing while it is under way.
     pub ended: Option<Outcome>,
+    /// The places that it was answered, if it asked for some.
+    pub places: Arc<[Placement]>,
 }
 
 /// A Kubernetes Event with how often it was told.
@@ -233,6 +236,12 @@ impl Simulation {
         &self.settings
     }
 
+    /// Whether a gate of this name is on.
+    #[must_use]
+    pub fn gate_is_on(&self, name: &str) -> bool {
+        vmtwin_engine::Feature::named(name).is_ok_and(|gate| self.settings.features.on(gate))
+    }
+
     /// The operator's calls on the hypervisor so far, reads excepted.
     #[must_use]
     pub fn calls(&self) -> &[CallRecord] {
@@ -360,6 +369,9 @@ impl Simulation {
             call.ended = Some(outcome.clone());
             if let Ok(vmtwin_model::vsphere::Reply::Created(made)) = &answer.result {
                 call.vm = Some(made.clone());
+            }
+            if let Ok(vmtwin_model::vsphere::Reply::Placements(places)) = &answer.result {
+                call.places = places.as_slice().into();
             }
             if answer.task.is_none() {
                 let mut entry =
@@ -518,7 +530,7 @@ impl Simulation {
             entry.operation = Some(method);
             let seq = self.record(entry.with(Data::Call(operation.clone()))).seq;
             self.open_calls.insert(id, self.calls.len());
-            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None });
+            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None, places: Arc::default() });
             Cause(seq)
         } else {
             cause
