@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{admit, completions, features, init, lint, man, run, schema, timeline};
+use crate::commands::{admit, completions, explore, features, init, lint, man, run, schema, shrink, timeline};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,6 +36,10 @@ pub enum Command {
     Lint(lint::Arguments),
     /// Tell a run as a timeline, one event a line
     Timeline(timeline::Arguments),
+    /// Draw random worlds, operations and faults, and hold them against the invariants
+    Explore(explore::Arguments),
+    /// Make a scenario that fails small
+    Shrink(shrink::Arguments),
     /// Tell whether manifests would be admitted, or answer an AdmissionReview
     Admit(admit::Arguments),
     /// List the feature gates: default, origin, effect
@@ -104,7 +108,7 @@ mod tests {
 
     #[test]
     fn commands_that_do_not_exist_are_refused_as_wrong_usage() {
-        for command in ["explain", "diff", "explore", "shrink", "bisect", "capacity", "import", "operate"] {
+        for command in ["explain", "diff", "bisect", "capacity", "import", "operate"] {
             assert_eq!(refused(&["vmtwin", command]), (ErrorKind::InvalidSubcommand, 2), "{command}");
         }
     }

@@ -18,6 +18,7 @@ mod groups;
 pub mod guest_network;
 mod limits;
 mod pass;
+pub mod planted;
 mod queue;
 mod settings;
 pub mod storage_quota;

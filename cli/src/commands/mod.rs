@@ -2,12 +2,14 @@
 
 pub mod admit;
 pub mod completions;
+pub mod explore;
 pub mod features;
 pub mod init;
 pub mod lint;
 pub mod man;
 pub mod run;
 pub mod schema;
+pub mod shrink;
 pub mod timeline;
 
 use crate::arguments::{Arguments, Command};
@@ -22,6 +24,8 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Run(arguments) => run::run(&arguments, console, out),
         Command::Lint(arguments) => lint::run(&arguments, console, out),
         Command::Timeline(arguments) => timeline::run(&arguments, console, out),
+        Command::Explore(arguments) => explore::run(&arguments, console, out),
+        Command::Shrink(arguments) => shrink::run(&arguments, console, out),
         Command::Admit(arguments) => admit::run(&arguments, console, out),
         Command::Features(arguments) => features::run(&arguments, console, out),
         Command::Schema(arguments) => schema::run(&arguments, out),

@@ -10,7 +10,7 @@ use super::{Check, Invariant, View, When};
 use crate::log::{Event, Record};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
-const NODE_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+const NODE_LABELS: [&str; 2] = ["capw.vmware.com/cluster.role", "capv.vmware.com/cluster.role"];
 
 pub(super) const RULE: Invariant = Invariant {
     name: "affinity-required",
@@ -101,7 +101,7 @@ struct Terms {
 impl Terms {
     fn of(placed: &Placed<'_>) -> Option<Self> {
         let vm = placed.object.view::<VirtualMachine>()?;
-        if placed.object.label(NODE_LABEL).is_some() {
+        if NODE_LABELS.iter().any(|label| placed.object.label(label).is_some()) {
             return None;
         }
         let mut terms = Self::default();

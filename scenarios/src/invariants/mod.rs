@@ -110,6 +110,18 @@ pub fn all() -> &'static [Invariant] {
     ALL
 }
 
+/// `safety`, `rest` or `liveness`, by an invariant's name.
+#[must_use]
+pub fn kind_of(name: &str) -> &'static str {
+    ALL.iter().find(|rule| rule.name == name).map_or("safety", Invariant::kind)
+}
+
+/// The rules of these names.
+#[must_use]
+pub fn named(names: &[&str]) -> Vec<&'static Invariant> {
+    ALL.iter().filter(|rule| names.contains(&rule.name)).collect()
+}
+
 /// Rules of the page that no run checks yet, and why: a scenario that asks for one of them alone is refused.
 pub const UNCHECKED: &[(&str, &str)] = &[
     ("crash-changes-nothing", "a property of two runs: `vmtwin explore` compares them, a single run can't"),

@@ -506,6 +506,8 @@ impl Simulation {
             Out::Call { id, object, operation } => self.call(cause, id, object, operation),
             Out::Write { id, write } => {
                 let user = self.account.clone();
+                #[cfg(feature = "planted")]
+                let write = write_back(&self.api, write);
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
                 self.inbox.push_back(Message::Written { id, result, cause });
             }
@@ -650,6 +652,19 @@ impl Simulation {
         for change in seen {
             self.tell_engine(Cause::default(), Input::Observed(change));
         }
+    }
+}
+
+/// The mistake `stale-write-back`: the whole object that was read is written, whatever stands there by now.
+#[cfg(feature = "planted")]
+fn write_back(api: &ApiServer, write: api::Write) -> api::Write {
+    match write {
+        api::Write::Update { base, meta, spec, status } if vmtwin_engine::planted::is("stale-write-back") => {
+            let current = api.get(&base.key).cloned().unwrap_or_else(|| base.clone());
+            let (meta, spec) = (meta.unwrap_or_else(|| base.meta.clone()), spec.unwrap_or_else(|| base.spec.clone()));
+            api::Write::Update { base: current, meta: Some(meta), spec: Some(spec), status }
+        }
+        write => write,
     }
 }
 

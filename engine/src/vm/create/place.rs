@@ -40,7 +40,7 @@ pub(super) struct Wants {
 }
 
 pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, wants: Wants) -> Flow<Place> {
-    let label = draft.label(keys::ZONE).filter(|zone| !zone.is_empty()).map(str::to_owned);
+    let label = draft.label(keys::ZONE).filter(|zone| !zone.is_empty() && !crate::planted::is("zone-label-ignored")).map(str::to_owned);
     let grouped = !draft.spec().group_name.is_empty() && cx.settings.features.on(Feature::VMGroups);
     let place = if grouped {
         let Some(group) = group_link::update(cx, draft) else {
