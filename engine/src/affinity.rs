@@ -75,7 +75,7 @@ pub(crate) fn is_kubernetes_node(meta: &ObjectMeta) -> bool {
 
 /// The zone that a VM's label names.
 pub(crate) fn zone_label(meta: &ObjectMeta) -> Option<&str> {
-    meta.labels.as_ref()?.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty())
+    meta.labels.as_ref()?.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty() && !crate::planted::is("zone-label-ignored"))
 }
 
 fn scopes(features: &Features, meta: &ObjectMeta, purpose: Purpose) -> Scopes {

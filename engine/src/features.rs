@@ -86,8 +86,8 @@ gates! {
     VMSharedDisks: false, Upstream, false, "Controllers, shared disks, one attachment object for each VM.";
     VMSnapshots: false, Upstream, false, "VirtualMachineSnapshot; snapshots are counted apart from the VM.";
     VMVlanSubinterface: false, Upstream, false, "VLAN interfaces in the guest.";
-    VMWaitForFirstConsumerPVC: false, Upstream, false, "Claims may wait for the VM's zone.";
-    VSpherePolicies: false, Upstream, false, "Compute policies tag and hold VMs.";
+    VMWaitForFirstConsumerPVC: false, Upstream, true, "Claims may wait for the VM's zone.";
+    VSpherePolicies: false, Upstream, true, "Compute policies tag and hold VMs.";
     WorkloadDomainIsolation: true, Documented, true, "Candidates for placement come from the namespace's Zones.";
     WorkloadIPv6: false, Upstream, false, "Interfaces choose how they get IPv6 addresses.";
 }

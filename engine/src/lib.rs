@@ -18,8 +18,11 @@ mod groups;
 pub mod guest_network;
 mod limits;
 mod pass;
+mod placement;
 pub mod planted;
+mod policy;
 mod queue;
+mod set_policy;
 mod settings;
 pub mod storage_quota;
 mod storage_usage;
@@ -430,7 +433,13 @@ impl Engine {
         match key.controller {
             Controller::Vm => self.cache.get(&key.object).and_then(|object| object.view()).map_or(0, vm::priority),
             Controller::VmCreate => vm::CREATING,
-            Controller::Group | Controller::Probe | Controller::Volumes | Controller::StorageQuota | Controller::StorageUsage => 0,
+            Controller::Group
+            | Controller::Probe
+            | Controller::Volumes
+            | Controller::StorageQuota
+            | Controller::StorageUsage
+            | Controller::SetPolicy
+            | Controller::PolicyEvaluation => 0,
         }
     }
 
@@ -517,6 +526,7 @@ impl Engine {
             usage: &self.usage,
             slots_free: self.creates.len() < self.settings.create_slots(),
             creating: self.creates.contains_key(&pass.key.object),
+            rng: self.rng,
         };
         let mut cx = Cx::new(&mut pass, around);
         let (stop, write) = match cx.controller() {
@@ -527,6 +537,8 @@ impl Engine {
             Controller::Volumes => volumes::run(&mut cx),
             Controller::StorageQuota => storage_usage::run_quota(&mut cx),
             Controller::StorageUsage => storage_usage::run_usage(&mut cx),
+            Controller::SetPolicy => set_policy::run(&mut cx),
+            Controller::PolicyEvaluation => policy::run(&mut cx),
         };
         let Effects { asked, notices, spawned } = cx.into_effects();
         let because = Because::Pass(id);

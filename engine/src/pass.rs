@@ -12,6 +12,7 @@ use std::sync::Arc;
 use vmtwin_model::id::{VmId, WriteId};
 use vmtwin_model::kube::api::{self, Notice, Write};
 use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource, View};
+use vmtwin_model::rng::{Draw, Rng};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Failure, Operation, Reply, answer};
@@ -130,6 +131,7 @@ pub struct Cx<'a> {
     said: usize,
     slots_free: bool,
     creating: bool,
+    rng: Rng,
     asked: Option<Asked>,
     notices: Vec<Notice>,
     spawned: Option<(Key, Argument)>,
@@ -163,6 +165,7 @@ pub(crate) struct Around<'a> {
     pub(crate) usage: &'a Sums,
     pub(crate) slots_free: bool,
     pub(crate) creating: bool,
+    pub(crate) rng: Rng,
 }
 
 impl Pass {
@@ -213,7 +216,7 @@ impl Pass {
 
 impl<'a> Cx<'a> {
     pub(crate) fn new(pass: &'a mut Pass, around: Around<'a>) -> Self {
-        let Around { settings, cache, usage, slots_free, creating } = around;
+        let Around { settings, cache, usage, slots_free, creating, rng } = around;
         let now = pass.began;
         Self {
             settings,
@@ -226,6 +229,7 @@ impl<'a> Cx<'a> {
             said: 0,
             slots_free,
             creating,
+            rng,
             asked: None,
             notices: Vec::new(),
             spawned: None,
@@ -403,6 +407,12 @@ impl<'a> Cx<'a> {
             self.pass.notices = self.said;
             self.notices.push(notice);
         }
+    }
+
+    /// A draw of chance, by the name of what is drawn and a key for what; the same whenever the function is run again.
+    #[must_use]
+    pub fn draw(&self, stream: &str, key: impl std::fmt::Debug) -> Draw {
+        self.rng.draw(stream, key)
     }
 
     /// Whether one more VM may be created just now.

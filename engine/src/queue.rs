@@ -40,6 +40,10 @@ pub enum Controller {
     StorageQuota,
     /// StoragePolicyUsage.
     StorageUsage,
+    /// VirtualMachineSetResourcePolicy.
+    SetPolicy,
+    /// PolicyEvaluation.
+    PolicyEvaluation,
 }
 
 impl Controller {
@@ -54,6 +58,8 @@ impl Controller {
             Self::Volumes => "volumes",
             Self::StorageQuota => "storage/quota",
             Self::StorageUsage => "storage/usage",
+            Self::SetPolicy => "setpolicy",
+            Self::PolicyEvaluation => "policyevaluation",
         }
     }
 }

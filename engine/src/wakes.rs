@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use vmtwin_model::kube::compute_policy::ComputePolicy;
 use vmtwin_model::kube::encryption_class::EncryptionClass;
 use vmtwin_model::kube::network_interface::NetworkInterface;
+use vmtwin_model::kube::policy_evaluation::PolicyEvaluation;
 use vmtwin_model::kube::subnet_port::SubnetPort;
+use vmtwin_model::kube::tag_policy::TagPolicy;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacementStatus, MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
+use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
 use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
 use vmtwin_model::kube::{ConditionType, Conditions, Kind, Object, ObjectKey, Resource, View};
 use vmtwin_model::time::Span;
@@ -56,6 +60,9 @@ pub(crate) fn references(object: &Object, settings: &Settings) -> Vec<ObjectKey>
     if let Some(crypto) = vm.spec.crypto.as_ref().filter(|crypto| !crypto.encryption_class_name.is_empty()) {
         references.push(ObjectKey::of::<EncryptionClass>(namespace.clone(), crypto.encryption_class_name.as_str()));
     }
+    if let Some(reserved) = vm.spec.reserved.as_ref().filter(|reserved| !reserved.resource_policy_name.is_empty()) {
+        references.push(ObjectKey::of::<VirtualMachineSetResourcePolicy>(namespace.clone(), reserved.resource_policy_name.as_str()));
+    }
     references
 }
 
@@ -79,6 +86,12 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     for vm in [before, after].into_iter().flatten().filter_map(Object::view::<VirtualMachine>) {
         woken.extend(volumes::concerns(vm).then(|| (Key { controller: Controller::Volumes, object: key.clone() }, Span::ZERO)));
     }
+    if matches!(key.kind, ComputePolicy::KIND | TagPolicy::KIND) {
+        woken.extend(evaluations(cache, &key.namespace));
+    }
+    if let Some(evaluation) = after.filter(|object| object.key.kind == PolicyEvaluation::KIND) {
+        woken.extend(group_of_workload(cache, evaluation));
+    }
     // A claim tells the volume controller something; the VM's own looks when that has told of it in the VM's status.
     let to = |kind: Kind| if key.kind == PersistentVolumeClaim::KIND { Some(Controller::Volumes) } else { controller_of(kind) };
     woken.extend(
@@ -93,6 +106,8 @@ pub(crate) fn controller_of(kind: Kind) -> Option<Controller> {
     match kind {
         VirtualMachine::KIND => Some(Controller::Vm),
         VirtualMachineGroup::KIND => Some(Controller::Group),
+        VirtualMachineSetResourcePolicy::KIND => Some(Controller::SetPolicy),
+        PolicyEvaluation::KIND => Some(Controller::PolicyEvaluation),
         other => storage_usage::controller_of(other),
     }
 }
@@ -114,6 +129,19 @@ fn groups_of(object: &Object) -> Option<Woken> {
 fn owner_of(object: &Object) -> Option<Woken> {
     let controller = if volumes::watches(object.key.kind) { Controller::Volumes } else { Controller::Vm };
     Some((Key { controller, object: owning_vm(object)? }, Span::ZERO))
+}
+
+/// The evaluations of a namespace: any of them may fall under a policy that changed.
+fn evaluations(cache: &Cache, namespace: &str) -> Vec<Woken> {
+    let all = cache.list(PolicyEvaluation::KIND, Some(namespace));
+    all.map(|object| (Key { controller: Controller::PolicyEvaluation, object: object.key.clone() }, Span::ZERO)).collect()
+}
+
+/// The group of the VM whose evaluation this is, while the VM isn't placed.
+fn group_of_workload(cache: &Cache, evaluation: &Object) -> Option<Woken> {
+    let (Key { object, .. }, _) = owner_of(evaluation)?;
+    let vm = cache.view::<VirtualMachine>(&object.namespace, &object.name)?;
+    if vm.status.conditions.is_true(&ConditionType::PlacementReady) { None } else { groups_of(vm.object) }
 }
 
 fn owning_vm(object: &Object) -> Option<ObjectKey> {

@@ -78,6 +78,11 @@ pub(crate) enum Entry {
         /// The host that it came to.
         to: u32,
     },
+    /// DRS looks at a cluster.
+    Balance {
+        /// The cluster's row.
+        cluster: u32,
+    },
     /// A neighbour turns to an object.
     Attend(ObjectKey),
     /// A neighbour looks again at an object to which it could do nothing.
@@ -92,7 +97,7 @@ impl Entry {
             Self::Tell(_) => 0,
             Self::HostLost { .. } | Self::RuleEnds => 1,
             Self::TaskEnds(_) | Self::Moved { .. } | Self::Restart { .. } | Self::Restarted { .. } => 2,
-            Self::Evacuate { .. } | Self::Admit => 3,
+            Self::Evacuate { .. } | Self::Balance { .. } | Self::Admit => 3,
             Self::Guest { .. } => 4,
             Self::Attend(_) | Self::Again(_) => 5,
             Self::Arrive(_) | Self::Complete(_) | Self::Lose(_) => 6,
@@ -101,7 +106,11 @@ impl Entry {
 
     /// Whether nothing is under way that would end by itself: a look again, a retry without end.
     fn is_periodic(&self) -> bool {
-        matches!(self, Self::Evacuate { .. } | Self::Again(_))
+        match self {
+            Self::Evacuate { .. } | Self::Balance { .. } | Self::Again(_) => true,
+            Self::Restart { attempt, .. } => *attempt > crate::ha::ATTEMPTS.len(),
+            _ => false,
+        }
     }
 }
 

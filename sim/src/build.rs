@@ -9,17 +9,20 @@ use vmtwin_model::table::Table;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::Bytes;
 use vmtwin_model::vsphere::Inventory;
-use vmtwin_model::vsphere::inventory::{self, GuestProfile, HostState, Name, PoolAllocation};
+use vmtwin_model::vsphere::inventory::{self, GuestProfile, HostState, Name, PoolAllocation, Rule, RuleKind};
 
 use crate::agenda::Agenda;
+use crate::balance::{Wanted, Why};
 use crate::capacity::{self, Need};
 use crate::datastore::Policy;
 use crate::host::Gate;
 use crate::image::{Behaviour, Image};
 use crate::latency::Durations;
 use crate::library::Library;
+use crate::module::Modules;
 use crate::neighbours::{Ports, Quotas, Volumes};
 use crate::shards::Shards;
+use crate::slots::Sizes;
 use crate::task::Tasks;
 use crate::vm::Vms;
 use crate::{Cluster, Datastore, Folder, Host, Names, Network, Pool, Settings, Source, World, Zone};
@@ -142,6 +145,10 @@ impl World {
         world.add_namespaces(inventory)?;
         world.add_pools(inventory)?;
         world.add_existing(inventory)?;
+        let ruled = world.clusters.iter().filter(|(_, cluster)| cluster.rules.iter().any(|rule| rule.enabled)).map(|(row, _)| row);
+        for cluster in ruled.collect::<Vec<_>>() {
+            world.want_balance(cluster, Why::Repair);
+        }
         for rule in &inventory.faults {
             world.add_rule(rule);
         }
@@ -191,6 +198,7 @@ impl World {
             volumes: Volumes::default(),
             quotas: Quotas::default(),
             requests: 0,
+            modules: Modules::default(),
         }
     }
 
@@ -279,7 +287,11 @@ impl World {
             zone: zone.clone(),
             drs: cluster.drs,
             ha: cluster.ha.clone(),
-            rules: cluster.rules.clone(),
+            rules: in_force(&cluster.rules),
+            overrides: cluster.overrides.clone(),
+            sizes: Sizes::default(),
+            balance: Wanted::default(),
+            crowded: BTreeSet::new(),
             hosts: Vec::new(),
             root: 0,
         }));
@@ -330,6 +342,8 @@ impl World {
             demand: Need::default(),
             failover_cpu: 0,
             powered_on: 0,
+            vgpus: host.vgpus.clone(),
+            vgpus_used: BTreeMap::new(),
             leaving: BTreeSet::new(),
             vms: BTreeSet::new(),
             keys: BTreeSet::new(),
@@ -393,6 +407,23 @@ impl World {
     fn names_mut(&mut self) -> &mut Names {
         Arc::make_mut(&mut self.names)
     }
+}
+
+/// The rules of a cluster: of two that contradict each other about a VM, the older stays in force.
+fn in_force(rules: &[Rule]) -> Vec<Rule> {
+    let mut kept: Vec<Rule> = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let mut rule = rule.clone();
+        let contradicts = |older: &Rule| {
+            let shared = older.vms.iter().filter(|vm| rule.vms.contains(vm)).count();
+            // Two rules between VMs contradict each other about a pair, one about hosts about a single VM.
+            let enough = if matches!(rule.kind, RuleKind::Affinity | RuleKind::AntiAffinity) { 2 } else { 1 };
+            older.enabled && older.must == rule.must && shared >= enough && World::contradicts(&older.kind, &rule.kind)
+        };
+        rule.enabled = rule.enabled && !kept.iter().any(contradicts);
+        kept.push(rule);
+    }
+    kept
 }
 
 #[cfg(test)]

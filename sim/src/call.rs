@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, ClusterId, FolderId, PoolId, TaskId, VmId};
+use vmtwin_model::id::{CallId, ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use vmtwin_model::time::Span;
 use vmtwin_model::units::MHz;
 use vmtwin_model::vsphere::action::FaultEnd;
@@ -84,7 +84,10 @@ impl World {
         }
         match operation {
             Operation::FindAllByUuid { uuid } => uuid.clone(),
-            Operation::FindChildPool { name, .. } | Operation::FindChildFolder { name, .. } => name.clone(),
+            Operation::FindChildPool { name, .. }
+            | Operation::FindChildFolder { name, .. }
+            | Operation::CreateResourcePool { name, .. }
+            | Operation::CreateFolder { name, .. } => name.clone(),
             Operation::MinClusterCpu { cluster } => self.cluster_name(cluster),
             _ => "vcenter".into(),
         }
@@ -152,9 +155,11 @@ impl World {
     }
 
     fn completes_with(&mut self, operation: &Operation, result: &Value) -> Result<Reply, Fault> {
-        match faults::fault_in_result(result) {
-            Some(fault) => Err(fault),
-            None => self.perform(operation),
+        let is_placement = matches!(operation, Operation::PlaceVm { .. } | Operation::PlaceVmsXCluster(_));
+        match (faults::placements_in_result(result), faults::fault_in_result(result)) {
+            (Some(placements), _) if is_placement => Ok(Reply::Placements(placements)),
+            (_, Some(fault)) => Err(fault),
+            _ => self.perform(operation),
         }
     }
 
@@ -185,11 +190,22 @@ impl World {
                 let child = self.child_folder(parent, name).and_then(|row| self.folders.get(row));
                 Ok(Reply::Child(child.map(|folder| folder.id.as_str().into())))
             }
+            Operation::RetrieveHost { host } => {
+                let row = self.names.host_ids.get(host).and_then(|row| self.hosts.get(*row));
+                row.map(|row| Reply::Name(row.name.clone())).ok_or_else(|| refusals::not_found(HostId::TYPE, host.as_str()))
+            }
+            Operation::RetrieveDatastore { datastore } => self.datastore_info(datastore).map(Reply::Datastore),
+            Operation::CreateResourcePool { entity, name, spec } => self.make_pool(entity, name, spec),
+            Operation::CreateFolder { entity, name } => self.make_folder(entity, name),
+            Operation::ListModules {} => Ok(Reply::Modules(self.modules.list())),
+            Operation::CreateModule { cluster } => self.make_module(cluster),
+            Operation::DeleteModule { module } => self.modules.delete(module).map(|()| Reply::Done),
+            Operation::ListModuleMembers { module } => self.module_members(module).map(Reply::Found),
+            Operation::AddModuleMembers { module, vms } => self.join_module(module, vms),
             Operation::PlaceVm { cluster, config_spec } => self.place_one(cluster, config_spec),
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
             Operation::ConnectTcp { vm, host, .. } => self.connect_tcp(vm, host),
-            Operation::RetrieveDatastore { datastore } => self.describe_datastore(datastore),
-            Operation::MakeDirectory { name } => self.make_folder(name),
+            Operation::MakeDirectory { name } => self.make_directory(name),
             Operation::SyncLibraryItem { item } => match self.images.iter().any(|image| image.item.id == *item) {
                 true => Ok(Reply::Done),
                 false => Err(refusals::not_found("LibraryItem", item)),
@@ -250,6 +266,11 @@ fn is_task(operation: &Operation) -> bool {
             | Operation::RebootGuest { .. }
             | Operation::SyncLibraryItem { .. }
             | Operation::MakeDirectory { .. }
+            | Operation::CreateResourcePool { .. }
+            | Operation::CreateFolder { .. }
+            | Operation::CreateModule { .. }
+            | Operation::DeleteModule { .. }
+            | Operation::AddModuleMembers { .. }
     );
     operation.mutates() && !at_once
 }

@@ -7,8 +7,9 @@ use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::vm::Config;
 
 use crate::World;
+use crate::balance::Why;
 use crate::host::Host;
-use crate::{ha, refusals};
+use crate::{graphics, ha, refusals};
 
 /// CPU in MHz and memory in MiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,14 +135,21 @@ impl World {
     pub(crate) fn book(&mut self, vm: u32, host: u32) {
         self.unbook(vm);
         let Some(row) = self.vms.get(vm) else { return };
-        let (size, pool) = (row.size(), row.pool);
+        let (size, pool, graphics) = (row.size(), row.pool, graphics::of(row.config()));
         let Some(there) = self.hosts.get_mut(host) else { return };
         let demand = size.demand(there.clock);
+        let cluster = there.cluster;
+        there.take_graphics(graphics);
         there.reserved = there.reserved + size.reserved;
         there.demand = there.demand + demand;
         there.failover_cpu += ha::counted_cpu(size.reserved);
         there.powered_on += 1;
+        let crowded = there.is_crowded();
         self.charge_pool(pool, size.reserved);
+        self.note_size(cluster, size.reserved);
+        if crowded {
+            self.note_crowd(cluster, host);
+        }
         if let Some(row) = self.vms.get_mut(vm) {
             row.booked = Some(Booked { host, pool, reserved: size.reserved, demand });
         }
@@ -149,14 +157,44 @@ impl World {
 
     /// Gives back what a VM has booked.
     pub(crate) fn unbook(&mut self, vm: u32) {
-        let Some(booked) = self.vms.get_mut(vm).and_then(|row| row.booked.take()) else { return };
+        let Some(row) = self.vms.get_mut(vm) else { return };
+        let Some(booked) = row.booked.take() else { return };
+        let graphics = graphics::of(row.config());
+        let mut cluster = 0;
         if let Some(there) = self.hosts.get_mut(booked.host) {
+            cluster = there.cluster;
+            there.give_graphics_back(&graphics);
             there.reserved = there.reserved - booked.reserved;
             there.demand = there.demand - booked.demand;
             there.failover_cpu -= ha::counted_cpu(booked.reserved);
             there.powered_on -= 1;
         }
         self.charge_pool(booked.pool, Need::default() - booked.reserved);
+        self.forget_size(cluster, booked.reserved);
+        self.note_room(cluster, booked.host);
+    }
+
+    /// A host is asked for more than it has.
+    fn note_crowd(&mut self, cluster: u32, host: u32) {
+        let known = self.clusters.get(cluster).is_none_or(|cluster| cluster.crowded.contains(&host));
+        if !known && let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.crowded.insert(host);
+        }
+        self.want_balance(cluster, Why::Relief);
+    }
+
+    /// A host has more room than before: others may be relieved.
+    fn note_room(&mut self, cluster: u32, host: u32) {
+        if self.clusters.get(cluster).is_none_or(|cluster| cluster.crowded.is_empty()) {
+            return;
+        }
+        let crowded = self.hosts.get(host).is_some_and(|host| host.is_crowded());
+        if !crowded && let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.crowded.remove(&host);
+        }
+        if self.clusters.get(cluster).is_some_and(|cluster| !cluster.crowded.is_empty()) {
+            self.want_balance(cluster, Why::Relief);
+        }
     }
 }
 

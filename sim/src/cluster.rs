@@ -1,7 +1,12 @@
 //! Clusters: their hosts, their root pool, and the settings of DRS and HA.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use vmtwin_model::id::ClusterId;
-use vmtwin_model::vsphere::inventory::{Drs, Ha, Name, Rule};
+use vmtwin_model::vsphere::inventory::{Drs, DrsAutomation, Ha, Name, Rule};
+
+use crate::balance::Wanted;
+use crate::slots::Sizes;
 
 /// A cluster.
 #[derive(Clone, Debug)]
@@ -17,6 +22,12 @@ pub struct Cluster {
     /// HA's settings.
     pub ha: Ha,
     pub(crate) rules: Vec<Rule>,
+    /// DRS's automation by VM, where it is another than the cluster's.
+    pub(crate) overrides: BTreeMap<Name, DrsAutomation>,
+    pub(crate) sizes: Sizes,
+    pub(crate) balance: Wanted,
+    /// The hosts that are asked for more than they have.
+    pub(crate) crowded: BTreeSet<u32>,
     pub(crate) hosts: Vec<u32>,
     pub(crate) root: u32,
 }

@@ -274,6 +274,7 @@ impl World {
             boots: 0,
             stated_files: false,
             booked: None,
+            moved_at: None,
             task: None,
             guest: GuestLife::default(),
             behaviour,

@@ -1,15 +1,15 @@
-//! DRS as far as it acts by itself: it empties hosts that enter maintenance mode. The choice of hosts is in `placement`.
-//!
-//! Running VMs aren't balanced, and broken preferences aren't repaired.
+//! Moves of running VMs: DRS empties hosts that enter maintenance mode, administrators move what they like. The choice of hosts is in
+//! `placement`, what DRS does for balance in `balance`.
 
 use vmtwin_model::time::Span;
 use vmtwin_model::vsphere::inventory::{DrsAutomation, HostState};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
+use crate::balance::Why;
 use crate::latency::{drawn, sample, transfer};
 use crate::placement::Besides;
-use crate::{World, refusals};
+use crate::{World, graphics, refusals};
 
 /// How many VMs leave a host at once.
 const MOVES: usize = 8;
@@ -35,7 +35,9 @@ impl World {
         if host.state == HostState::Maintenance {
             host.state = HostState::Connected;
         }
+        let cluster = host.cluster;
         self.tell_host(row, "the host left maintenance mode");
+        self.want_balance(cluster, Why::Repair);
     }
 
     /// Moves the next VMs off a host, and lets it into maintenance mode when no powered-on VM is left.
@@ -51,14 +53,14 @@ impl World {
             self.tell_host(row, "the host is in maintenance mode");
             return;
         }
-        let automatic = self
-            .clusters
-            .get(host.cluster)
-            .is_some_and(|cluster| cluster.drs.enabled && cluster.drs.automation == DrsAutomation::FullyAutomated);
+        let cluster = host.cluster;
         let mut room = MOVES.saturating_sub(host.leaving.len());
+        if !self.may_be_emptied(row) {
+            room = 0;
+        }
         let waiting: Vec<u32> = running.into_iter().filter(|vm| !host.leaving.contains(vm)).collect();
         for vm in waiting {
-            if automatic && room > 0 && self.leave(vm, row) {
+            if room > 0 && self.leave(cluster, vm, row) {
                 room -= 1;
             }
         }
@@ -67,11 +69,20 @@ impl World {
         }
     }
 
-    /// Starts moving a VM to the best other host, if there is one.
-    fn leave(&mut self, vm: u32, from: u32) -> bool {
+    /// Starts moving a VM to the best other host, if there is one and DRS may move it by itself.
+    fn leave(&mut self, cluster: u32, vm: u32, from: u32) -> bool {
         let Some(row) = self.vms.get(vm).filter(|row| row.power() == PowerState::PoweredOn && row.task.is_none()) else { return false };
-        let cluster = self.hosts.get(from).map_or(0, |host| host.cluster);
+        if graphics::is_tied(row.config()) || self.automation(cluster, row) != DrsAutomation::FullyAutomated {
+            return false;
+        }
         let Some((_, to)) = self.best_host(cluster, &self.wish_of(vm, row), &Besides::default()) else { return false };
+        self.start_move(vm, from, to);
+        true
+    }
+
+    /// Starts moving a running VM.
+    pub(crate) fn start_move(&mut self, vm: u32, from: u32, to: u32) {
+        let Some(row) = self.vms.get(vm) else { return };
         let (label, memory): (std::sync::Arc<str>, _) = (row.label().into(), row.config().hardware.memory_mb.to_bytes().0);
         let nth = self.count(&label, "move");
         let setup = sample(drawn(2_000, 6_000), &mut self.rng.draw("sim/move", (&*label, nth)));
@@ -81,7 +92,6 @@ impl World {
             host.leaving.insert(vm);
         }
         self.agenda.put(self.now + setup + transfer(memory, BANDWIDTH), self.cause, Entry::Moved { vm, from, to });
-        true
     }
 
     pub(crate) fn moved(&mut self, vm: u32, from: u32, to: u32) {
@@ -92,6 +102,9 @@ impl World {
         if bound {
             if self.hosts.get(to).is_some_and(|host| host.takes_vms()) && self.hosts.get(from).is_some_and(|host| host.alive) {
                 self.move_vm(vm, to);
+                if let Some(row) = self.vms.get_mut(vm) {
+                    row.moved_at = Some(self.now);
+                }
                 self.tell_vm(vm, "the VM was moved by DRS");
             } else {
                 self.book(vm, from);

@@ -77,6 +77,7 @@ impl World {
             written: BTreeMap::new(),
             boots: 1,
             booked: None,
+            moved_at: None,
             task: None,
             guest: GuestLife::default(),
             behaviour: Arc::new(Behaviour::new(profile, &guest_id, tools)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::action::{FaultEnd, FaultRule};
+use vmtwin_model::vsphere::answer::{Placements, PoolFaults};
 use vmtwin_model::vsphere::{Fault, FaultName, Operation};
 
 use crate::World;
@@ -107,9 +108,20 @@ impl World {
     }
 }
 
-/// The fault that a rule's `result` holds: a placement that succeeds and has no place for a VM.
+/// The answer that a rule's `result` stands for: a placement that succeeds and has faults for a pool instead of a place.
+pub(crate) fn placements_in_result(result: &Value) -> Option<Placements> {
+    let entries = result.get("faults")?.as_array()?;
+    let pool = result.get("pool").and_then(Value::as_str).unwrap_or("resgroup-1");
+    let faults = entries.iter().filter_map(fault_of).collect();
+    Some(Placements { placements: Vec::new(), faults: vec![PoolFaults { resource_pool: pool.into(), faults }] })
+}
+
+/// The fault that a rule's `result` holds, for a task.
 pub(crate) fn fault_in_result(result: &Value) -> Option<Fault> {
-    let entry = result.get("faults")?.get(0)?;
+    fault_of(result.get("faults")?.get(0)?)
+}
+
+fn fault_of(entry: &Value) -> Option<Fault> {
     let name = ["fault", "_typeName"].iter().find_map(|key| entry.get(key)?.as_str())?;
     let text = entry.get("localizedMessage").and_then(Value::as_str).unwrap_or_default();
     let mut fault = Fault::new(FaultName::from(name), text);

@@ -1,17 +1,20 @@
 //! High availability: what is kept free for a host's failure, and how its VMs are started again elsewhere.
 //!
-//! Admission control knows shares of the cluster and dedicated hosts; slots aren't counted. Every failed host counts as one that
-//! wasn't the primary. Restart classes go in their order without waiting for each other. Isolation and lost paths to datastores
+//! Admission control knows shares of the cluster, slots and dedicated hosts. Every failed host counts as one that wasn't the primary.
+//! Restart classes go in their order without waiting for each other. Isolation and lost paths to datastores
 //! make nothing happen here.
 
 use vmtwin_model::time::Span;
+use vmtwin_model::units::{MiB, VCpus};
 use vmtwin_model::vsphere::Fault;
 use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 
 use crate::agenda::Entry;
+use crate::balance::Why;
 use crate::capacity::{Need, Size};
 use crate::placement::{Besides, Wish};
+use crate::slots::{self, Fixed};
 use crate::{World, refusals};
 
 /// The CPU that admission control counts for a VM without a reservation.
@@ -23,7 +26,7 @@ const NO_HEARTBEAT: Span = Span::from_secs(60);
 /// From the declaration to the first attempt.
 const PREPARATION: Span = Span::from_secs(12);
 /// From one attempt to the next.
-const ATTEMPTS: [Span; 4] = [Span::from_mins(2), Span::from_mins(4), Span::from_mins(8), Span::from_mins(16)];
+pub(crate) const ATTEMPTS: [Span; 4] = [Span::from_mins(2), Span::from_mins(4), Span::from_mins(8), Span::from_mins(16)];
 
 /// The CPU of a VM's reservation as admission control counts it.
 pub(crate) fn counted_cpu(reserved: Need) -> i64 {
@@ -33,12 +36,35 @@ pub(crate) fn counted_cpu(reserved: Need) -> i64 {
 impl World {
     /// Whether HA lets a VM of this size be switched on in a cluster.
     pub(crate) fn admit_failover(&self, cluster: u32, size: &Size) -> Result<(), Fault> {
+        self.failover_left(cluster, size, 1)
+    }
+
+    /// Whether what HA is to keep free is still there when a host is emptied. Source: placement-groups §10.5.
+    pub(crate) fn may_be_emptied(&self, host: u32) -> bool {
+        let Some(there) = self.hosts.get(host) else { return false };
+        let reserved = Need { cpu: there.failover_cpu, memory: there.reserved.memory };
+        let all = Size { cpus: VCpus(0), memory: MiB(0), reserved };
+        there.powered_on == 0 || self.failover_left(there.cluster, &all, 0).is_ok()
+    }
+
+    /// Whether a size besides what the hosts have leaves HA its reserve; `more` VMs are new to the cluster.
+    fn failover_left(&self, cluster: u32, size: &Size, more: u32) -> Result<(), Fault> {
         let Some(cluster) = self.clusters.get(cluster) else { return Ok(()) };
-        let AdmissionControl::Percentage { host_failures, cpu, memory } = cluster.ha.admission_control else { return Ok(()) };
-        let hosts: Vec<_> = cluster.hosts.iter().filter_map(|host| self.hosts.get(*host)).filter(|host| host.takes_vms()).collect();
-        if !cluster.ha.enabled || hosts.len() < 2 {
+        if !cluster.ha.enabled {
             return Ok(());
         }
+        let hosts: Vec<_> = cluster.hosts.iter().filter_map(|host| self.hosts.get(*host)).filter(|host| host.takes_vms()).collect();
+        if hosts.len() < 2 {
+            return Ok(());
+        }
+        let (host_failures, cpu, memory) = match cluster.ha.admission_control {
+            AdmissionControl::Percentage { host_failures, cpu, memory } => (host_failures, cpu, memory),
+            AdmissionControl::Slots { host_failures, cpu, memory } => {
+                let enough = slots::suffice(cluster, &hosts, host_failures, Fixed { cpu, memory }, (size, more));
+                return if enough { Ok(()) } else { Err(refusals::failover()) };
+            }
+            AdmissionControl::Disabled | AdmissionControl::FailoverHosts(_) => return Ok(()),
+        };
         let automatic = 10_000 * i64::from(host_failures) / i64::try_from(hosts.len()).unwrap_or(i64::MAX);
         let kept = |given: Option<u32>| given.map_or(automatic, i64::from);
         let total_cpu: i64 = hosts.iter().map(|host| host.usable_cpu.0).sum();
@@ -106,9 +132,9 @@ impl World {
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         let Some((_, host)) = self.best_host(cluster, &wish, &Besides::default()) else {
             self.tell_vm(vm, "HA finds no host to restart the VM on");
-            if let Some(wait) = ATTEMPTS.get(attempt) {
-                self.agenda.put(self.now + *wait, self.cause, Entry::Restart { vm, host: from, epoch, attempt: attempt + 1 });
-            }
+            // After the last attempt it waits for room, and looks as rarely as before.
+            let wait = ATTEMPTS.get(attempt).copied().unwrap_or(ATTEMPTS[ATTEMPTS.len() - 1]);
+            self.agenda.put(self.now + wait, self.cause, Entry::Restart { vm, host: from, epoch, attempt: attempt + 1 });
             return;
         };
         let label: std::sync::Arc<str> = row.label().into();
@@ -145,8 +171,9 @@ impl World {
         if host.state == HostState::NotResponding {
             host.state = HostState::Connected;
         }
-        let vms = host.vms.clone();
+        let (vms, cluster) = (host.vms.clone(), host.cluster);
         self.tell_host(row, "the host is back");
+        self.want_balance(cluster, Why::Repair);
         for vm in vms {
             if self.vms.get(vm).is_some_and(|row| row.power() == PowerState::PoweredOn) {
                 self.switch_off(vm);

@@ -2,7 +2,7 @@
 //!
 //! `state` is what vCenter shows; `alive` is the truth. The two differ from a failure until somebody notices.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use vmtwin_model::id::{ClusterId, HostId};
 use vmtwin_model::units::{Bytes, MHz, MiB, VCpus};
@@ -47,6 +47,10 @@ pub struct Host {
     /// The CPU that HA's admission control counts for them.
     pub(crate) failover_cpu: i64,
     pub(crate) powered_on: u32,
+    /// The vGPUs that it has, by profile.
+    pub(crate) vgpus: Vec<(Name, u32)>,
+    /// Those that its powered-on VMs hold.
+    pub(crate) vgpus_used: BTreeMap<Name, u32>,
     /// The VMs that are on their way to another host.
     pub(crate) leaving: BTreeSet<u32>,
     /// The VMs that run or are registered here.
@@ -65,6 +69,11 @@ impl Host {
     /// Each core runs two threads, and a VM may have as many virtual CPUs as there are threads. Source: placement-groups §10.1.
     pub(crate) fn logical_cpus(&self) -> u32 {
         self.cpus.0.saturating_mul(2)
+    }
+
+    /// Whether its VMs are expected to ask for more than it has.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.demand.cpu > self.usable_cpu.0 || self.demand.memory > self.usable_memory.0
     }
 
     /// Whether something new may come here.

@@ -5,6 +5,7 @@
 
 mod actions;
 mod agenda;
+mod balance;
 #[cfg(test)]
 mod books;
 mod build;
@@ -18,8 +19,10 @@ mod deploy;
 mod devices;
 mod drs;
 mod existing;
+pub mod explain;
 mod faults;
 mod files;
+mod graphics;
 mod guest;
 mod ha;
 mod host;
@@ -27,13 +30,17 @@ mod image;
 mod key_provider;
 mod latency;
 mod library;
+mod memo;
+mod module;
 mod neighbours;
 mod network;
 mod placement;
 mod pool;
 mod power;
 mod refusals;
+mod search;
 mod shards;
+mod slots;
 mod task;
 mod topology;
 #[cfg(test)]
@@ -67,6 +74,7 @@ pub use host::Host;
 use image::Image;
 use latency::Durations;
 use library::Library;
+use module::Modules;
 use neighbours::{Ports, Quotas, Volumes};
 pub use network::Network;
 pub use pool::{Folder, Pool};
@@ -231,6 +239,7 @@ pub struct World {
     quotas: Quotas,
     /// How many requests neighbours have made.
     requests: u64,
+    modules: Modules,
 }
 
 impl World {
@@ -269,6 +278,7 @@ impl World {
             Entry::Restarted { vm, epoch } => self.restarted(vm, epoch),
             Entry::Evacuate { host, epoch } => self.evacuate(host, epoch),
             Entry::Moved { vm, from, to } => self.moved(vm, from, to),
+            Entry::Balance { cluster } => self.balance(cluster),
             Entry::Attend(key) | Entry::Again(key) => self.attend(&key),
             Entry::RuleEnds => {}
         }

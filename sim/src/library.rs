@@ -51,13 +51,7 @@ pub(crate) fn parent_of(backing: &Backing) -> Option<&str> {
 }
 
 impl World {
-    pub(crate) fn describe_datastore(&self, id: &vmtwin_model::id::DatastoreId) -> Result<Reply, Fault> {
-        let row = self.names.datastore_ids.get(id).and_then(|row| self.datastores.get(*row));
-        let datastore = row.ok_or_else(|| refusals::not_found(vmtwin_model::id::DatastoreId::TYPE, id.as_str()))?;
-        Ok(Reply::Datastore { name: datastore.name.clone(), datacenter: DATACENTER.into() })
-    }
-
-    pub(crate) fn make_folder(&mut self, path: &Arc<str>) -> Result<Reply, Fault> {
+    pub(crate) fn make_directory(&mut self, path: &Arc<str>) -> Result<Reply, Fault> {
         let Some(row) = self.datastore_of_path(path) else { return Err(refusals::invalid_argument("name")) };
         if let Some(ds) = self.datastores.get(row).filter(|ds| !ds.accessible) {
             return Err(refusals::inaccessible_datastore(&ds.id, &ds.name));

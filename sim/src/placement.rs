@@ -1,8 +1,9 @@
 //! Where a VM goes: hard filters first, then the host with most headroom. Source: placement-groups §10.2–10.3.
 //!
-//! The score is monotone and plain: the smaller of the free shares of CPU and memory after the VM has come. Ties go to more free
-//! memory, more free CPU, fewer powered-on VMs, then the name. A request for many VMs is worked through in its order without
-//! going back on a choice, so that a request that only a clever order could fulfil may find no place.
+//! The score is monotone and plain: how much of what it asks for the VM would get, then the smaller of the free shares of CPU and memory
+//! after it has come. Ties go to more free
+//! memory, more free CPU, fewer powered-on VMs, then the name. A request for many VMs is worked through in its order; only where
+//! that finds no place for one of them, `search` goes back and forth.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vmtwin_model::id::{ClusterId, DatastoreId, PoolId};
 use vmtwin_model::units::{MHz, MiB, VCpus};
-use vmtwin_model::vsphere::answer::Placement;
-use vmtwin_model::vsphere::inventory::{AdmissionControl, HostState, Name, RuleKind};
+use vmtwin_model::vsphere::answer::{Placement, Placements, PoolFaults};
+use vmtwin_model::vsphere::inventory::{AdmissionControl, DrsAutomation, HostState, Name, RuleKind};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
 use vmtwin_model::vsphere::vm::{Config, Hardware};
@@ -19,8 +20,9 @@ use vmtwin_model::vsphere::{Fault, FaultName, Reply};
 
 use crate::capacity::{Need, Size};
 use crate::host::Host;
+use crate::memo::{Memo, Spot};
 use crate::vm::{NAMESPACED_NAME, Vm};
-use crate::{World, configure, deploy, devices, refusals};
+use crate::{World, configure, deploy, devices, graphics, refusals};
 
 /// What is looked for: a place for a VM of this size.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Wish<'a> {
     /// The VM itself, if it exists: it isn't in its own way.
     pub(crate) vm: Option<u32>,
     pub(crate) policies: Vec<Policy>,
+    /// The vGPUs that it takes, by profile.
+    pub(crate) vgpus: Vec<Name>,
     /// Whether a required policy rules a host out, or weighs only.
     pub(crate) creating: bool,
     /// Whether HA looks for it: it alone may use dedicated failover hosts.
@@ -40,7 +44,16 @@ pub(crate) struct Wish<'a> {
 
 impl Wish<'_> {
     pub(crate) fn of_size(size: Size) -> Self {
-        Self { label: "", size, datastores: Vec::new(), vm: None, policies: Vec::new(), creating: false, failover: false }
+        Self {
+            label: "",
+            size,
+            datastores: Vec::new(),
+            vm: None,
+            policies: Vec::new(),
+            vgpus: Vec::new(),
+            creating: false,
+            failover: false,
+        }
     }
 }
 
@@ -51,6 +64,7 @@ pub(crate) struct Besides {
     /// By tag: the hosts, and the clusters.
     tags: BTreeMap<Arc<str>, Vec<(u32, u32)>>,
     space: BTreeMap<u32, i64>,
+    vgpus: BTreeMap<u32, Vec<Name>>,
 }
 
 /// A placement policy, read, with the places where its tags are.
@@ -60,9 +74,39 @@ pub(crate) struct Policy {
     required: bool,
     topology: Topology,
     text: String,
+    tags: Vec<Arc<str>>,
     hosts: BTreeSet<u32>,
     clusters: BTreeSet<u32>,
     zones: BTreeSet<Name>,
+}
+
+impl Policy {
+    /// Whether it speaks of one of these tags.
+    pub(crate) fn mentions(&self, tags: &[Arc<str>]) -> bool {
+        self.tags.iter().any(|tag| tags.contains(tag))
+    }
+
+    /// Whether VMs are to be apart by it.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart
+    }
+
+    /// Notes that a VM with one of its tags is there; whether that is new to it, as far as its topology goes.
+    pub(crate) fn note(&mut self, (host, cluster): (u32, u32), zone: Option<&Name>) -> bool {
+        let of_host = self.hosts.insert(host);
+        let of_cluster = self.clusters.insert(cluster);
+        let of_zone = zone.is_some_and(|zone| self.zones.insert(zone.clone()));
+        match self.topology {
+            Topology::Host => of_host,
+            Topology::Cluster => of_cluster,
+            Topology::Zone => of_zone,
+        }
+    }
+
+    /// Whether it wants VMs apart.
+    pub(crate) fn keeps_apart(&self) -> bool {
+        self.apart && !self.hosts.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +121,7 @@ enum Topology {
 pub(crate) struct Score<'a> {
     failover: bool,
     kept: std::cmp::Reverse<u32>,
+    happiness: i64,
     headroom: i64,
     memory: i64,
     cpu: i64,
@@ -84,7 +129,47 @@ pub(crate) struct Score<'a> {
     name: std::cmp::Reverse<&'a str>,
 }
 
+/// What breaking a required policy weighs where it only weighs: more than all preferred ones.
+const REQUIRED: u32 = 1000;
+
+impl Score<'_> {
+    /// Whether HA's admission control would let the VM be switched on there.
+    pub(crate) fn failover_holds(&self) -> bool {
+        self.failover
+    }
+
+    /// How many required policies would be broken.
+    pub(crate) fn required_broken(&self) -> u32 {
+        self.kept.0 / REQUIRED
+    }
+
+    /// How much of all policies and rules would be broken.
+    pub(crate) fn broken(&self) -> u32 {
+        self.kept.0
+    }
+
+    /// The smaller free share of CPU and memory, in per cent.
+    pub(crate) fn headroom_percent(&self) -> i64 {
+        self.headroom.div_euclid(MILLION / 100)
+    }
+
+    /// How much of what it asks for the VM would get, 0 to 100.
+    pub(crate) fn happiness(&self) -> i64 {
+        self.happiness
+    }
+}
+
 const MILLION: i64 = 1_000_000;
+
+/// How much a VM gets of what it asks for where `all` is asked of `there`, 0 to 100; never less than what it has reserved.
+fn granted(own: i64, reserved: i64, all: i64, there: i64) -> i64 {
+    if own <= 0 || all <= there {
+        return 100;
+    }
+    let share = i128::from(own) * i128::from(there.max(0)) / i128::from(all.max(1));
+    let granted = i64::try_from(share).unwrap_or(own).max(reserved).min(own);
+    granted * 100 / own
+}
 
 /// The share that is left of `of` after `used`, in millionths; negative where more is asked for than there is.
 fn left(of: i64, used: i64) -> i64 {
@@ -120,6 +205,9 @@ impl World {
                 .map_err(|_| refusals::invalid_state("The host has no access to the virtual machine's keys."))?;
         }
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
+        if !wish.vgpus.is_empty() && own.is_none() {
+            host.has_graphics(&wish.vgpus, besides.vgpus.get(&row).map_or(&[][..], Vec::as_slice))?;
+        }
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(reserved, _)| *reserved);
         host.admits(&wish.size, besides - own.map_or_else(Need::default, |own| own.reserved))?;
         let broken = wish.policies.iter().find(|policy| wish.creating && policy.required && !self.keeps(policy, host, row));
@@ -129,7 +217,14 @@ impl World {
     }
 
     /// Whether a host breaks a rule of DRS for a VM: those that must be kept, or those that should.
-    fn rules_say(&self, cluster: &crate::cluster::Cluster, host: &Host, row: u32, wish: &Wish<'_>, must: bool) -> Result<(), Fault> {
+    pub(crate) fn rules_say(
+        &self,
+        cluster: &crate::cluster::Cluster,
+        host: &Host,
+        row: u32,
+        wish: &Wish<'_>,
+        must: bool,
+    ) -> Result<(), Fault> {
         for rule in cluster.rules.iter().filter(|rule| rule.enabled && rule.must == must) {
             if !rule.vms.iter().any(|vm| **vm == *wish.label) {
                 continue;
@@ -163,14 +258,20 @@ impl World {
     }
 
     /// `failover`: whether HA's admission control would let the VM be switched on in the host's cluster.
-    fn score<'a>(&self, host: &'a Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score<'a> {
+    pub(crate) fn score<'a>(&self, host: &'a Host, row: u32, wish: &Wish<'_>, besides: &Besides, failover: bool) -> Score<'a> {
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(_, demand)| *demand);
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
         let demand = host.demand + besides + wish.size.demand(host.clock) - own.map_or_else(Need::default, |own| own.demand);
+        let wanted = wish.size.demand(host.clock);
+        let happiness = granted(wanted.cpu, wish.size.reserved.cpu, demand.cpu, host.usable_cpu.0).min(granted(
+            wanted.memory,
+            wish.size.reserved.memory,
+            demand.memory,
+            host.usable_memory.0,
+        ));
         let (cpu, memory) = (left(host.usable_cpu.0, demand.cpu), left(host.usable_memory.0, demand.memory));
         let broken = wish.policies.iter().filter(|policy| !self.keeps(policy, host, row));
-        // A required policy that only weighs here weighs more than all preferred ones.
-        let mut points: u32 = broken.map(|policy| if policy.required { 1000 } else { 1 }).sum();
+        let mut points: u32 = broken.map(|policy| if policy.required { REQUIRED } else { 1 }).sum();
         if let Some(cluster) = self.clusters.get(host.cluster)
             && self.rules_say(cluster, host, row, wish, false).is_err()
         {
@@ -179,6 +280,7 @@ impl World {
         Score {
             failover,
             kept: std::cmp::Reverse(points),
+            happiness,
             headroom: cpu.min(memory),
             memory,
             cpu,
@@ -205,7 +307,7 @@ impl World {
         least.max().map(|(.., row)| row)
     }
 
-    fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
+    pub(crate) fn hosts_of(&self, cluster: u32) -> impl Iterator<Item = (u32, &Arc<Host>)> {
         let hosts = self.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.hosts);
         hosts.filter_map(|row| Some((*row, self.hosts.get(*row)?)))
     }
@@ -230,7 +332,7 @@ impl World {
     pub(crate) fn host_for_power_on(&self, vm: u32, wanted: Option<u32>) -> Result<u32, Fault> {
         let Some(row) = self.vms.get(vm) else { return Err(refusals::not_found("VirtualMachine", "vm")) };
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
-        let drs = self.clusters.get(cluster).is_some_and(|cluster| cluster.drs.enabled);
+        let drs = !matches!(self.automation(cluster, row), DrsAutomation::Disabled | DrsAutomation::Manual);
         let wish = self.wish_of(vm, row);
         if let (false, at) | (true, at @ Some(_)) = (drs, wanted) {
             let at = at.unwrap_or(row.host);
@@ -258,10 +360,30 @@ impl World {
             size: row.size(),
             datastores: row.datastores().collect(),
             vm: Some(vm),
-            policies: self.read_policies(&row.policies, Some(vm), &Besides::default()),
+            policies: self.policies_of_running(vm, row),
+            vgpus: graphics::of(row.config()),
             creating: false,
             failover: false,
         }
+    }
+
+    /// What a VM that exists keeps to where it can: its placement policies, and its cluster modules' other members.
+    fn policies_of_running(&self, vm: u32, row: &Vm) -> Vec<Policy> {
+        let mut policies = self.read_policies(&row.policies, Some(vm), &Besides::default());
+        let peers: BTreeSet<u32> = self.modules.peers(vm).filter_map(|peer| Some(self.vms.get(peer)?.booked?.host)).collect();
+        if !peers.is_empty() {
+            policies.push(Policy {
+                apart: true,
+                required: false,
+                topology: Topology::Host,
+                text: "cluster module".to_owned(),
+                tags: Vec::new(),
+                hosts: peers,
+                clusters: BTreeSet::new(),
+                zones: BTreeSet::new(),
+            });
+        }
+        policies
     }
 
     /// Placement policies with the places that their tags have.
@@ -300,6 +422,7 @@ impl World {
             required: strictness.starts_with("Required"),
             topology,
             text: format!("{type_} with {}", tags.join(", ")),
+            tags,
             hosts: places.iter().map(|(host, _)| *host).collect(),
             clusters,
             zones,
@@ -314,11 +437,21 @@ impl World {
             return Err(refusals::invalid_state("The cluster has no host."));
         }
         let pools = [(there.root, row)];
-        self.place(&pools, spec, (true, true), &mut Besides::default()).map(|placement| Reply::Placements(vec![placement]))
+        self.place(&pools, spec, (true, true), &mut Besides::default())
+            .map(|placement| Reply::Placements(Placements { placements: vec![placement], faults: Vec::new() }))
+            .map_err(Refused::into_fault)
     }
 
     /// `PlaceVmsXCluster`: a cluster for each VM, and a host and datastores where they are asked for.
-    pub(crate) fn place_many(&mut self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+    pub(crate) fn place_many(&self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+        self.recommend(place).map(Reply::Placements)
+    }
+
+    /// Where the VMs of a request would go. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// If the request makes no sense.
+    pub fn recommend(&self, place: &PlaceVmsXCluster) -> Result<Placements, Fault> {
         if place.resource_pools.is_empty() {
             return Err(refusals::invalid_argument("placementSpec.resourcePools"));
         }
@@ -338,49 +471,94 @@ impl World {
             pools.push((row, cluster));
         }
         let asked = (place.host_recomm_required, place.datastore_recomm_required);
-        let mut besides = Besides::default();
-        let placed = place.vm_placement_specs.iter().map(|spec| self.place(&pools, spec, asked, &mut besides));
-        placed.collect::<Result<Vec<_>, _>>().map(Reply::Placements)
+        match self.place_all(&pools, &place.vm_placement_specs, asked) {
+            Ok(placements) => Ok(Placements { placements, faults: Vec::new() }),
+            Err(Refused::Call(fault)) => Err(fault),
+            Err(Refused::Pools(faults)) => match self.search_places(&pools, &place.vm_placement_specs, asked) {
+                Some(placements) => Ok(Placements { placements, faults: Vec::new() }),
+                None => Ok(Placements { placements: Vec::new(), faults: self.by_pool(faults) }),
+            },
+        }
+    }
+
+    /// A place for one VM after the other, in their order.
+    fn place_all(&self, pools: &[(u32, u32)], specs: &[Arc<ConfigSpec>], asked: (bool, bool)) -> Result<Vec<Placement>, Refused> {
+        let (mut memo, mut besides) = (Memo::new(self, pools), Besides::default());
+        let mut placed = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let spot = match memo.best(spec, &besides) {
+                Some((spot, wish)) => {
+                    placed.push(self.take(spot, wish, spec, asked, &mut besides)?);
+                    spot
+                }
+                None => {
+                    let (spot, wish) = self.best_spot(pools, spec, &besides)?;
+                    placed.push(self.take(spot, &wish, spec, asked, &mut besides)?);
+                    spot
+                }
+            };
+            memo.taken(&tags_of(spec), spot);
+        }
+        Ok(placed)
+    }
+
+    fn by_pool(&self, faults: Vec<(u32, Fault)>) -> Vec<PoolFaults> {
+        let named = faults.into_iter().filter_map(|(pool, fault)| Some((self.pools.get(pool)?.id.clone(), fault)));
+        named.map(|(resource_pool, fault)| PoolFaults { resource_pool, faults: vec![fault] }).collect()
     }
 
     /// The place of one VM among pools with their clusters; it is given away for the rest of the request. `asked`: host, datastores.
-    fn place(&self, pools: &[(u32, u32)], spec: &ConfigSpec, asked: (bool, bool), besides: &mut Besides) -> Result<Placement, Fault> {
-        let Some(name) = spec.name.clone().filter(|name| !name.is_empty()) else {
-            return Err(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name"));
-        };
-        let marked = spec.extra_config.iter().find(|option| &*option.key == NAMESPACED_NAME).map(|option| &option.value);
-        let wish = Wish {
-            label: marked.unwrap_or(&name),
-            size: size_of(spec),
-            datastores: Vec::new(),
-            vm: None,
-            policies: self.read_policies(&deploy::policies_of(spec), None, besides),
-            creating: true,
-            failover: false,
-        };
-        let policy = deploy::policy_of(spec);
-        let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
-        let bytes = devices::new_bytes(spec, thin);
-        let mut best: Option<(Score<'_>, u32, u32, u32)> = None;
+    pub(crate) fn place(
+        &self,
+        pools: &[(u32, u32)],
+        spec: &ConfigSpec,
+        asked: (bool, bool),
+        besides: &mut Besides,
+    ) -> Result<Placement, Refused> {
+        let (spot, wish) = self.best_spot(pools, spec, besides)?;
+        self.take(spot, &wish, spec, asked, besides)
+    }
+
+    /// The best host for a VM among pools with their clusters.
+    pub(crate) fn best_spot<'a>(&self, pools: &[(u32, u32)], spec: &'a ConfigSpec, besides: &Besides) -> Result<(Spot, Wish<'a>), Refused> {
+        let no_name = || Refused::Call(refusals::invalid_argument("placementSpec.vmPlacementSpecs.configSpec.name"));
+        let wish = self.wish_for(spec, besides).ok_or_else(no_name)?;
+        let mut best: Option<(Score<'_>, Spot)> = None;
         let mut reasons = Vec::new();
         for (pool, cluster) in pools {
             if let Err(fault) = self.admit_to_pool(*pool, wish.size.reserved) {
-                reasons.push(fault);
+                reasons.push((*pool, no_pool(wish.label, &fault)));
                 continue;
             }
             match self.best_host(*cluster, &wish, besides) {
                 Some((score, host)) if best.as_ref().is_none_or(|(there, ..)| score > *there) => {
-                    best = Some((score, *pool, *cluster, host))
+                    best = Some((score, Spot { pool: *pool, cluster: *cluster, host }));
                 }
                 Some(_) => {}
-                None => reasons.push(self.no_compatible_host(*cluster, &wish, besides)),
+                None => reasons.push((*pool, self.no_compatible_host(*cluster, &wish, besides))),
             }
         }
-        let Some((_, pool, cluster, host)) = best else { return Err(merged(wish.label, &reasons)) };
+        best.map(|(_, spot)| (spot, wish)).ok_or(Refused::Pools(reasons))
+    }
+
+    /// Gives a spot away for the rest of the request.
+    pub(crate) fn take(
+        &self,
+        Spot { pool, cluster, host }: Spot,
+        wish: &Wish<'_>,
+        spec: &ConfigSpec,
+        asked: (bool, bool),
+        besides: &mut Besides,
+    ) -> Result<Placement, Refused> {
+        let name = spec.name.clone().unwrap_or_default();
+        let policy = deploy::policy_of(spec);
         let datastores = if asked.1 {
             let hosts: Vec<u32> = if asked.0 { vec![host] } else { self.clusters.get(cluster).map_or_else(Vec::new, |c| c.hosts.clone()) };
+            let thin = policy.and_then(|id| self.policy(id)).is_none_or(|policy| policy.thin);
+            let bytes = devices::new_bytes(spec, thin);
             let bytes_so_far = bytes + besides.space.values().sum::<i64>();
-            let datastore = self.choose_datastore(&self.roomy(policy, bytes_so_far)?, bytes_so_far, &hosts)?;
+            let chosen = self.roomy(policy, bytes_so_far).and_then(|roomy| self.choose_datastore(&roomy, bytes_so_far, &hosts));
+            let datastore = chosen.map_err(|fault| Refused::Pools(vec![(pool, no_pool(wish.label, &fault))]))?;
             *besides.space.entry(datastore).or_default() += bytes;
             self.recommended(datastore, spec)
         } else {
@@ -389,12 +567,32 @@ impl World {
         let clock = self.hosts.get(host).map_or(MHz(0), |host| host.clock);
         let taken = besides.hosts.entry(host).or_default();
         *taken = (taken.0 + wish.size.reserved, taken.1 + wish.size.demand(clock));
+        if !wish.vgpus.is_empty() {
+            besides.vgpus.entry(host).or_default().extend(wish.vgpus.iter().cloned());
+        }
         for tag in tags_of(spec) {
             besides.tags.entry(tag).or_default().push((host, cluster));
         }
-        let pool = self.pools.get(pool).map(|pool| pool.id.clone()).ok_or_else(|| refusals::not_found(PoolId::TYPE, "pool"))?;
+        let pool =
+            self.pools.get(pool).map(|pool| pool.id.clone()).ok_or_else(|| Refused::Call(refusals::not_found(PoolId::TYPE, "pool")))?;
         let host = if asked.0 { self.hosts.get(host).map(|host| host.id.clone()) } else { None };
         Ok(Placement { vm_name: name, pool, host, datastores })
+    }
+
+    /// What a VM that is to be made asks of a host; nothing if it has no name.
+    pub(crate) fn wish_for<'a>(&self, spec: &'a ConfigSpec, besides: &Besides) -> Option<Wish<'a>> {
+        let name = spec.name.as_ref().filter(|name| !name.is_empty())?;
+        let marked = spec.extra_config.iter().find(|option| &*option.key == NAMESPACED_NAME).map(|option| &option.value);
+        Some(Wish {
+            label: marked.unwrap_or(name),
+            size: size_of(spec),
+            datastores: Vec::new(),
+            vm: None,
+            policies: self.read_policies(&deploy::policies_of(spec), None, besides),
+            vgpus: graphics::of_spec(spec),
+            creating: true,
+            failover: false,
+        })
     }
 
     fn recommended(&self, datastore: u32, spec: &ConfigSpec) -> Vec<(Option<i32>, DatastoreId)> {
@@ -406,7 +604,7 @@ impl World {
 }
 
 /// The size of a VM that a spec describes.
-fn size_of(spec: &ConfigSpec) -> Size {
+pub(crate) fn size_of(spec: &ConfigSpec) -> Size {
     let mut config = Config {
         hardware: Hardware { num_cpu: VCpus(1), memory_mb: MiB(128), ..Hardware::default() },
         cpu_allocation: Allocation::platform_default(),
@@ -418,7 +616,7 @@ fn size_of(spec: &ConfigSpec) -> Size {
 }
 
 /// A tag reference as `category/name`.
-fn tag_key(tag: &Value) -> Option<Arc<str>> {
+pub(crate) fn tag_key(tag: &Value) -> Option<Arc<str>> {
     if let Some(name) = tag.as_str() {
         return Some(format!("/{name}").into());
     }
@@ -433,20 +631,34 @@ fn tag_key(tag: &Value) -> Option<Arc<str>> {
 }
 
 /// The tags that a spec attaches.
-fn tags_of(spec: &ConfigSpec) -> Vec<Arc<str>> {
+pub(crate) fn tags_of(spec: &ConfigSpec) -> Vec<Arc<str>> {
     let specs = spec.rest.get("tagSpecs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     specs.iter().filter(|tag| tag.get("operation").and_then(Value::as_str) != Some("remove")).filter_map(tag_key).collect()
 }
 
-/// One fault of all clusters' reasons.
-fn merged(label: &str, reasons: &[Fault]) -> Fault {
-    let list = |property: &str| -> Vec<Value> {
-        reasons.iter().filter_map(|fault| fault.properties.get(property)?.as_array()).flatten().cloned().collect()
-    };
-    let mut errors = list("error");
-    let plain = reasons.iter().filter(|fault| fault.name != FaultName::NoCompatibleHost);
-    errors.extend(plain.map(|fault| json!({"fault": {"_typeName": fault.name.as_str()}, "localizedMessage": &*fault.localized_message})));
-    Fault::new(FaultName::NoCompatibleHost, format!("No host is compatible with {label}.")).with("host", list("host")).with("error", errors)
+/// Why no place was found.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The request makes no sense.
+    Call(Fault),
+    /// Each pool that was offered, with what speaks against it.
+    Pools(Vec<(u32, Fault)>),
+}
+
+impl Refused {
+    /// One fault of all pools', for a call that knows no other answer.
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Call(fault) => fault,
+            Self::Pools(faults) => faults.into_iter().map(|(_, fault)| fault).next().unwrap_or_else(|| refusals::invalid_state("no pool")),
+        }
+    }
+}
+
+/// A pool, or the storage below it, that has no room: said as a search for a host says it.
+fn no_pool(label: &str, fault: &Fault) -> Fault {
+    let error = json!({"fault": {"_typeName": fault.name.as_str()}, "localizedMessage": &*fault.localized_message});
+    Fault::new(FaultName::NoCompatibleHost, format!("No host is compatible with {label}.")).with("error", vec![error])
 }
 
 #[cfg(test)]
@@ -588,7 +800,10 @@ mod tests {
             datastore_recomm_required: true,
         };
         match trial.ask(Operation::PlaceVmsXCluster(request)) {
-            Ok(Reply::Placements(placements)) => Ok(placements),
+            Ok(Reply::Placements(Placements { placements, faults })) => match faults.first() {
+                None => Ok(placements),
+                Some(pool) => Err(pool.faults[0].clone()),
+            },
             Ok(other) => panic!("{other:?}"),
             Err(failure) => Err(failure.fault().expect("a fault").clone()),
         }

@@ -119,6 +119,11 @@ pub(crate) fn host_memory(host: &HostId, unreserved: i64, requested: i64) -> Fau
         .with("requested", requested)
 }
 
+pub(crate) fn graphics(profile: &str) -> Fault {
+    let text = format!("The amount of graphics resource available in the host is insufficient for the vGPU profile {profile}.");
+    Fault::new(FaultName::InsufficientGraphicsResourcesFault, text)
+}
+
 pub(crate) fn failover() -> Fault {
     let text = "Insufficient resources to satisfy configured failover level for vSphere HA.";
     Fault::new(FaultName::InsufficientFailoverResourcesFault, text)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use vmtwin_model::id::{DatastoreId, HostId, VmId};
+use vmtwin_model::id::{ClusterId, DatastoreId, HostId, PoolId, VmId};
 use vmtwin_model::vsphere::VirtualMachine;
 use vmtwin_model::vsphere::inventory::{DrsAutomation, HostState, PoolAllocation};
 use vmtwin_model::vsphere::vm::Task;
@@ -24,6 +24,13 @@ impl World {
     #[must_use]
     pub fn vm_named(&self, name: &str) -> Option<&Arc<VirtualMachine>> {
         self.vms.labelled(name).and_then(|row| self.vms.get(row)).map(|row| &row.seen)
+    }
+
+    /// The root pool of a cluster.
+    #[must_use]
+    pub fn root_pool(&self, cluster: &ClusterId) -> Option<PoolId> {
+        let row = self.names.cluster_ids.get(cluster)?;
+        self.pools.get(self.clusters.get(*row)?.root).map(|pool| pool.id.clone())
     }
 
     /// All VMs in the order of their ids, as numbers.

@@ -46,6 +46,8 @@ pub(crate) struct Vm {
     /// The files that a scenario stated instead of having them worked out.
     pub(crate) stated_files: bool,
     pub(crate) booked: Option<Booked>,
+    /// When DRS moved it last.
+    pub(crate) moved_at: Option<Timestamp>,
     pub(crate) task: Option<u32>,
     pub(crate) guest: GuestLife,
     pub(crate) behaviour: Arc<Behaviour>,
@@ -280,6 +282,7 @@ impl World {
         let Some(row) = self.vms.remove(vm) else { return };
         self.locked.remove(&vm);
         self.free_disks(&row);
+        self.modules.leave(vm);
         for (datastore, bytes) in &row.space {
             self.charge_space(*datastore, -bytes);
         }

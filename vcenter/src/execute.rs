@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vmtwin_model::id::{ClusterId, FolderId, PoolId, TaskId, VmId};
+use vmtwin_model::id::{ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use vmtwin_model::units::MHz;
 use vmtwin_model::vsphere::answer::KmipCluster;
 use vmtwin_model::vsphere::operation::DeployLibraryItem;
@@ -150,12 +150,28 @@ impl Work<'_> {
                 self.connection.call(&Call::vim(&vm_reference(vm), operation.method(), Vec::new()), self.operation_id).await?;
                 Ok(Reply::Done)
             }
+            Operation::RetrieveHost { host } => {
+                let mut properties = self.read(&Reference::new(HostId::TYPE, host.as_str()), &["name"]).await?;
+                Ok(Reply::Name(properties.remove("name").map(|name| name.text).unwrap_or_default().into()))
+            }
+            Operation::CreateFolder { entity, name } => {
+                let folder = Reference::new(FolderId::TYPE, entity.as_str());
+                let call = Call::vim(&folder, operation.method(), vec![Element::text("name", &**name)]);
+                let made = self.connection.call_for_reference(&call, self.operation_id).await?;
+                Ok(Reply::Child(Some(made.id.into())))
+            }
             Operation::PlaceVm { .. }
             | Operation::PlaceVmsXCluster(_)
             | Operation::RetrieveDatastore { .. }
             | Operation::MakeDirectory { .. }
             | Operation::CopyVirtualDisk { .. }
-            | Operation::DeleteDatastoreFile { .. } => {
+            | Operation::DeleteDatastoreFile { .. }
+            | Operation::CreateResourcePool { .. }
+            | Operation::ListModules {}
+            | Operation::CreateModule { .. }
+            | Operation::DeleteModule { .. }
+            | Operation::ListModuleMembers { .. }
+            | Operation::AddModuleMembers { .. } => {
                 let text = format!("{} isn't translated for a vCenter by this version of vmtwin", operation.method());
                 Err(Stop::Fault(Fault::new(FaultName::NotSupported, text)))
             }

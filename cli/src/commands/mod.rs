@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod completions;
+pub mod explain;
 pub mod explore;
 pub mod features;
 pub mod init;
@@ -24,6 +25,7 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Run(arguments) => run::run(&arguments, console, out),
         Command::Lint(arguments) => lint::run(&arguments, console, out),
         Command::Timeline(arguments) => timeline::run(&arguments, console, out),
+        Command::Explain(arguments) => explain::run(&arguments, console, out),
         Command::Explore(arguments) => explore::run(&arguments, console, out),
         Command::Shrink(arguments) => shrink::run(&arguments, console, out),
         Command::Admit(arguments) => admit::run(&arguments, console, out),

@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::R
     })
 }
 
-fn choose<'f>(files: &'f [File], name: Option<&str>) -> anyhow::Result<&'f Scenario> {
+pub(super) fn choose<'f>(files: &'f [File], name: Option<&str>) -> anyhow::Result<&'f Scenario> {
     let all: Vec<&Scenario> = files.iter().flat_map(|file| &file.loaded.scenarios).collect();
     let chosen: Vec<&Scenario> = all.iter().copied().filter(|scenario| name.is_none_or(|name| scenario.name == name)).collect();
     match chosen[..] {

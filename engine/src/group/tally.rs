@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind};
-use vmtwin_model::kube::{ConditionType, Conditions};
+use vmtwin_model::kube::{ConditionType, Conditions, Reason};
 use vmtwin_model::list::List;
 
 /// How many members stand in a block; each has a bit in a word.
@@ -98,7 +98,7 @@ impl Block {
             let mark = |condition: bool| u64::from(condition) << bit;
             let is_vm = member.kind == MemberKind::VirtualMachine;
             block.unlinked |= mark(!member.conditions.is_true(&ConditionType::GroupLinked));
-            block.unplaced |= mark(is_vm && !member.conditions.is_true(&ConditionType::MemberPlacementReady));
+            block.unplaced |= mark(is_vm && !says_where(member));
             block.groups |= mark(!is_vm);
             if let Some(reason) = unready(member) {
                 if block.unready > 0 {
@@ -111,6 +111,12 @@ impl Block {
         block.reasons = reasons.into();
         block
     }
+}
+
+/// Whether an entry says where its VM is. One that was made before its VM's zone was known doesn't, and is told anew.
+pub(super) fn says_where(entry: &GroupMemberStatus) -> bool {
+    let told = entry.conditions.condition(&ConditionType::MemberPlacementReady);
+    told.is_some_and(|told| told.is_true() && (told.reason != Reason::AlreadyPlaced || !told.message.is_empty()))
 }
 
 /// The places that have their bit set.

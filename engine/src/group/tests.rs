@@ -25,9 +25,9 @@ use vmtwin_model::kube::zone::Zone;
 use vmtwin_model::kube::{Condition, ConditionType, Conditions, Object, ObjectKey, Reason, Resource, Scope};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
-use vmtwin_model::units::{Bytes, MHz, MiB, VCpus};
-use vmtwin_model::vsphere::answer::Placement;
-use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec};
+use vmtwin_model::units::{MHz, MiB, VCpus};
+use vmtwin_model::vsphere::answer::{Placement, Placements};
+use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
 use vmtwin_model::vsphere::{Answer, Failure, Fault, FaultName, Operation, Reply};
 
 use super::finalizer::FINALIZER;

@@ -41,6 +41,14 @@ pub(crate) const CONDITION_ANNOTATION: &str = "condition.vmoperator.vmware.com.p
 
 /// The zone.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
+/// The name of the host that instance storage is on.
+pub(crate) const INSTANCE_NODE: &str = "vmoperator.vmware.com/instance-storage-selected-node";
+/// Its managed object id.
+pub(crate) const INSTANCE_NODE_ID: &str = "vmoperator.vmware.com/instance-storage-selected-node-moid";
+/// Present: all claims of instance storage are bound.
+pub(crate) const INSTANCE_CLAIMS_BOUND: &str = "vmoperator.vmware.com/instance-storage-pvcs-bound";
+/// `direct` or `linked`; anything else makes the VM without fast deploy.
+pub(crate) const FAST_DEPLOY: &str = "vmoperator.vmware.com/fast-deploy";
 /// On an interface object: its VM.
 pub(crate) const VM_NAME: &str = "vmoperator.vmware.com/vm-name";
 /// On an interface object: its interface.
@@ -51,8 +59,6 @@ pub(crate) const FINALIZER: &str = "vmoperator.vmware.com/virtualmachine";
 /// The finalizer of older versions.
 pub(crate) const OLD_FINALIZER: &str = "virtualmachine.vmoperator.vmware.com";
 
-/// `direct` or `linked`: how this VM is made fast.
-pub(crate) const FAST_DEPLOY: &str = "vmoperator.vmware.com/fast-deploy";
 /// Label: the image cache that the VM waits for.
 pub(crate) const IMAGE_CACHE: &str = "vmicache.vmoperator.vmware.com/name";
 /// The place at which the VM waits for cached files.

@@ -126,7 +126,7 @@ pub(crate) fn text_of(operation: &Operation, failure: &Failure) -> Arc<str> {
 }
 
 /// Asks vSphere for something, and ends the pass with an ordinary error that begins so if it fails.
-fn ask(cx: &mut Cx<'_>, operation: Operation, what: &str) -> Flow<vmtwin_model::vsphere::Reply> {
+pub(crate) fn ask(cx: &mut Cx<'_>, operation: Operation, what: &str) -> Flow<vmtwin_model::vsphere::Reply> {
     let failure = match cx.call(operation.clone())? {
         Ok(reply) => return Ok(reply),
         Err(failure) => failure,

@@ -142,6 +142,10 @@ words! {
         AlreadyPlaced,
         /// Members of a group aren't ready.
         MembersNotReady,
+        /// Policies that must apply couldn't be gathered.
+        MandatoryPoliciesReconcileFailed,
+        /// Policies that were asked for couldn't be gathered.
+        ExplicitPoliciesReconcileFailed,
         /// The owner reference couldn't be set.
         SetOwnerRefError,
         /// The owner reference couldn't be written.

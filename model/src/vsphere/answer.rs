@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fault::Fault;
 use super::vm::VirtualMachine;
-use crate::id::{DatastoreId, HostId, PoolId, TaskId, VmId};
+use crate::id::{ClusterId, DatastoreId, HostId, PoolId, TaskId, VmId};
 use crate::units::MHz;
 
 /// The answer to one call: when a call starts a task, the task's end.
@@ -35,13 +35,6 @@ pub enum Reply {
     Created(VmId),
     /// A clock rate.
     Clock(MHz),
-    /// A datastore.
-    Datastore {
-        /// Its name, with which paths begin.
-        name: Arc<str>,
-        /// The datacenter's id.
-        datacenter: Arc<str>,
-    },
     /// A child of a pool or folder by its id, if it is there.
     Child(Option<Arc<str>>),
     /// The key providers, in the order in which vCenter has them.
@@ -55,8 +48,49 @@ pub enum Reply {
         /// Why not: `KeyStateMissingInKMS` and its like.
         reason: Arc<str>,
     },
-    /// Where VMs are to go, in the order of the request.
-    Placements(Vec<Placement>),
+    /// Where VMs are to go, and why pools take none.
+    Placements(Placements),
+    /// A name.
+    Name(Arc<str>),
+    /// What a datastore is known by.
+    Datastore(Arc<DatastoreInfo>),
+    /// A cluster module.
+    Module(Arc<str>),
+    /// The cluster modules that there are, with their clusters.
+    Modules(Vec<(Arc<str>, ClusterId)>),
+}
+
+/// What comes of looking for places.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Placements {
+    /// Where VMs are to go, in the order of the request; those that find no place aren't in it.
+    pub placements: Vec<Placement>,
+    /// What speaks against the pools that were offered.
+    pub faults: Vec<PoolFaults>,
+}
+
+/// What speaks against a pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolFaults {
+    /// The pool.
+    pub resource_pool: PoolId,
+    /// Why a VM of the request can't go there.
+    pub faults: Vec<Fault>,
+}
+
+/// What a datastore is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatastoreInfo {
+    /// `summary.name`.
+    pub name: Arc<str>,
+    /// The datacenter that it lies in, by its id.
+    pub datacenter: Arc<str>,
+    /// `info.url`.
+    pub url: Arc<str>,
+    /// `info.supportedVDiskFormats`.
+    pub supported_disk_formats: Vec<Arc<str>>,
+    /// `capability.topLevelDirectoryCreateSupported`.
+    pub top_level_directory_create_supported: bool,
 }
 
 /// `KmipClusterInfo`: a key provider.

@@ -46,11 +46,6 @@ pub enum Operation {
         /// The cluster.
         cluster: ClusterId,
     },
-    /// A datastore's name and its datacenter. Answers [`super::Reply::Datastore`].
-    RetrieveDatastore {
-        /// The datastore.
-        datastore: DatastoreId,
-    },
     /// `FileManager.MakeDirectory`, with all above it.
     MakeDirectory {
         /// The path, `[datastore] folder`.
@@ -82,6 +77,56 @@ pub enum Operation {
         entity: FolderId,
         /// The child's name.
         name: Arc<str>,
+    },
+    /// `RetrievePropertiesEx` of a host's name. Answers [`super::Reply::Name`], or fault `ManagedObjectNotFound`.
+    RetrieveHost {
+        /// The host.
+        host: HostId,
+    },
+    /// `RetrievePropertiesEx` of what a recommended datastore is known by. Answers [`super::Reply::Datastore`].
+    RetrieveDatastore {
+        /// The datastore.
+        datastore: DatastoreId,
+    },
+    /// `ResourcePool.CreateResourcePool`. Answers [`super::Reply::Child`].
+    CreateResourcePool {
+        /// The pool above.
+        entity: PoolId,
+        /// Its name.
+        name: Arc<str>,
+        /// `ResourceConfigSpec`.
+        spec: PoolSpec,
+    },
+    /// `Folder.CreateFolder`. Answers [`super::Reply::Child`].
+    CreateFolder {
+        /// The folder above.
+        entity: FolderId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// The cluster modules that there are (REST). Answers [`super::Reply::Modules`].
+    ListModules {},
+    /// Makes a cluster module (REST). Answers [`super::Reply::Module`].
+    CreateModule {
+        /// The cluster.
+        cluster: ClusterId,
+    },
+    /// Deletes a cluster module (REST).
+    DeleteModule {
+        /// The module.
+        module: Arc<str>,
+    },
+    /// The VMs of a cluster module (REST). Answers [`super::Reply::Found`].
+    ListModuleMembers {
+        /// The module.
+        module: Arc<str>,
+    },
+    /// Adds VMs to a cluster module (REST).
+    AddModuleMembers {
+        /// The module.
+        module: Arc<str>,
+        /// The VMs.
+        vms: Vec<VmId>,
     },
     /// `ClusterComputeResource.PlaceVm` for a VM that is to be created. Answers [`super::Reply::Placements`] with one entry.
     #[serde(rename_all = "camelCase")]
@@ -197,6 +242,32 @@ pub enum Operation {
     },
 }
 
+/// `ResourceConfigSpec`, as far as pools are made here: expandable, with normal shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolSpec {
+    /// CPU in MHz.
+    pub cpu_allocation: PoolShare,
+    /// Memory in MB.
+    pub memory_allocation: PoolShare,
+}
+
+/// A pool's part of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolShare {
+    /// What is guaranteed.
+    pub reservation: i64,
+    /// What may be used at most; −1 is no limit.
+    pub limit: i64,
+}
+
+impl Default for PoolShare {
+    fn default() -> Self {
+        Self { reservation: 0, limit: -1 }
+    }
+}
+
 /// `PlaceVmsXClusterSpec`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -243,7 +314,9 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveDatastore { .. } => "RetrievePropertiesEx",
+            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveHost { .. } | Self::RetrieveDatastore { .. } => {
+                "RetrievePropertiesEx"
+            }
             Self::MakeDirectory { .. } => "MakeDirectory",
             Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
             Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
@@ -251,6 +324,13 @@ impl Operation {
             Self::GetDefaultKmsCluster {} => "GetDefaultKmsCluster",
             Self::QueryCryptoKeyStatus { .. } => "QueryCryptoKeyStatus",
             Self::FindChildPool { .. } | Self::FindChildFolder { .. } => "FindChild",
+            Self::CreateResourcePool { .. } => "CreateResourcePool",
+            Self::CreateFolder { .. } => "CreateFolder",
+            Self::ListModules {} => "listClusterModules",
+            Self::CreateModule { .. } => "createClusterModule",
+            Self::DeleteModule { .. } => "deleteClusterModule",
+            Self::ListModuleMembers { .. } => "listClusterModuleMembers",
+            Self::AddModuleMembers { .. } => "addClusterModuleMembers",
             Self::PlaceVm { .. } => "PlaceVm",
             Self::PlaceVmsXCluster(_) => "PlaceVmsXCluster",
             Self::DeployLibraryItem(_) => "deployLibraryItem",
@@ -288,6 +368,9 @@ impl Operation {
                 | Self::ConnectTcp { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
+                | Self::RetrieveHost { .. }
+                | Self::ListModules {}
+                | Self::ListModuleMembers { .. }
                 | Self::PlaceVm { .. }
                 | Self::PlaceVmsXCluster(_)
         )
@@ -386,6 +469,11 @@ pub const METHODS: &[&str] = &[
     "DeleteDatastoreFile_Task",
     "CreateFolder",
     "CreateResourcePool",
+    "listClusterModules",
+    "createClusterModule",
+    "deleteClusterModule",
+    "listClusterModuleMembers",
+    "addClusterModuleMembers",
     "UpdateConfig",
     "ListKmipServers",
     "RetrieveKmipServersStatus_Task",

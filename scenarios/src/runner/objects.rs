@@ -78,6 +78,11 @@ pub(crate) fn name_of(manifest: &Value) -> String {
     }
 }
 
+/// Whether this is a claim that is said to be pending: one that CSI gets nowhere with.
+pub(crate) fn is_pending_claim(manifest: &Value) -> bool {
+    head(manifest, "kind") == "PersistentVolumeClaim" && manifest.pointer("/status/phase").is_some_and(|phase| phase == "Pending")
+}
+
 /// The order in which a set of objects goes: by kind, then namespace, then name. Source: scenario-format §1.
 #[must_use]
 pub fn order_of(manifest: &Value) -> (u8, &str, &str, &str) {

@@ -14,6 +14,7 @@ use super::objects;
 use super::report::{Report, RunResult, StepReport, StepResult, Violation};
 use super::simulation::{Setup, Simulation, Turn};
 use super::steps::{self, Ended};
+use crate::explain::Unanswered;
 use crate::format::{self, Manifest, Scenario};
 use crate::invariants::Monitor;
 use crate::log::{Keep, Record};
@@ -207,6 +208,44 @@ pub fn set_up(scenario: &Scenario, options: &Options) -> Result<Simulation, Stri
     let seed = options.seed.unwrap_or(scenario.seed);
     let settings = settings(scenario).map_err(|error| error.to_string())?;
     Simulation::new(&setup(scenario, options, seed, settings)).map_err(|error| error.to_string())
+}
+
+/// The simulation of a scenario at an instant from the start, or at its end. Steps that fail on the way end nothing but the steps.
+pub(crate) fn run_to(
+    scenario: &Scenario,
+    seed: Option<u64>,
+    at: Option<Span>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Simulation, Unanswered> {
+    let setup_failed = |error: &dyn std::fmt::Display| Unanswered::Setup(error.to_string());
+    let settings = settings(scenario).map_err(|error| setup_failed(&error))?;
+    let options = Options { seed, keep: Keep::All, ..Options::default() };
+    let setup = setup(scenario, &options, seed.unwrap_or(scenario.seed), settings);
+    let simulation = Simulation::new(&setup).map_err(|error| setup_failed(&error))?;
+    let end = scenario.start + at.unwrap_or(scenario.horizon);
+    let mut nobody = |_: &Simulation, _: &[Arc<Record>]| {};
+    let mut run = Run {
+        monitor: Monitor::new(&scenario.invariants, &scenario.inventory, &simulation),
+        violations: Vec::new(),
+        start: scenario.start,
+        end,
+        applied: std::collections::BTreeMap::new(),
+        step_began: Vec::new(),
+        patience: Patience { cancelled, turns: 0 },
+        observer: &mut nobody,
+        simulation,
+    };
+    run.watch_fresh();
+    let (_, halted) = play(&mut run, scenario, Failing::Ends);
+    let reached = match (halted, at) {
+        (Some(halt), _) => Err(halt),
+        (None, Some(_)) => run.advance(end),
+        (None, None) => Ok(()),
+    };
+    match reached {
+        Err(Halt::Interrupted) => Err(Unanswered::Interrupted),
+        Ok(()) => Ok(run.simulation),
+    }
 }
 
 /// Applies the objects, then takes one step after the other; the first that fails ends the scenario.

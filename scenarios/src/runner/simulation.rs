@@ -160,7 +160,7 @@ impl Simulation {
         let rng = Rng::new(setup.seed);
         let now = setup.start;
         let world_settings = vmtwin_sim::Settings { rng, network_provider: objects::network_provider(setup.settings.network_provider) };
-        let world = World::new(now, world_settings, &setup.inventory)?;
+        let mut world = World::new(now, world_settings, &setup.inventory)?;
         let mut api = ApiServer::new(vmtwin_apiserver::Settings { rng, id_order: setup.id_order });
         let mut warnings = Vec::new();
         let (state, keys) = objects::ordered_state(&setup.state, &setup.inventory);
@@ -169,7 +169,11 @@ impl Simulation {
             api.install(now, manifest).map_err(|error| SetupError::Generated { object, error })?;
         }
         for (index, manifest) in state.into_iter().enumerate() {
+            let is_stuck = objects::is_pending_claim(&manifest);
             let installed = api.install(now, manifest).map_err(|error| SetupError::State { index, error })?;
+            if is_stuck {
+                world.leave_claim(&installed.object.key.namespaced_name());
+            }
             warnings.extend(installed.warnings);
         }
         let operator_watch = api.watch(None);
@@ -371,7 +375,7 @@ impl Simulation {
                 call.vm = Some(made.clone());
             }
             if let Ok(vmtwin_model::vsphere::Reply::Placements(places)) = &answer.result {
-                call.places = places.as_slice().into();
+                call.places = places.placements.as_slice().into();
             }
             if answer.task.is_none() {
                 let mut entry =

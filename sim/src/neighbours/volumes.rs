@@ -49,6 +49,8 @@ pub(crate) struct Volumes {
     /// The claim of a first class disk, by its id.
     by_disk: Shards<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
+    /// Claims that will be seen for the first time, and are left as they are then.
+    stuck: BTreeSet<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +108,11 @@ pub(super) fn is_ours(kind: &str) -> bool {
 }
 
 impl World {
+    /// A claim, `namespace/name`, that CSI gets nowhere with until it is changed.
+    pub fn leave_claim(&mut self, claim: &str) {
+        self.volumes.stuck.insert(claim.into());
+    }
+
     /// The API server tells of a claim, an attachment, or a class.
     pub(super) fn observe_volume(&mut self, event: &WatchEvent) {
         let key = &event.key;
@@ -127,11 +134,13 @@ impl World {
         let name: Arc<str> = object.key.namespaced_name().into();
         let known = self.volumes.claims.get(&name).cloned();
         let is_new = known.is_none();
+        let phase = text(&object.status.to_value(), "/phase").to_owned();
+        let is_stuck = is_new && self.volumes.stuck.remove(&name);
         let mut claim = known.map_or_else(
             || Claim { object: object.clone(), disk: None, attachments: BTreeSet::new() },
             |known| Claim { object: object.clone(), ..(*known).clone() },
         );
-        if is_new && text(&object.status.to_value(), "/phase") == "Bound" {
+        if is_new && phase == "Bound" {
             claim.disk = self.adopted(object);
             if let Some(disk) = &claim.disk {
                 self.volumes.by_disk.insert(disk.id.clone(), object.key.clone());
@@ -141,7 +150,7 @@ impl World {
         self.volumes.claims.insert(name, Arc::new(claim));
         if object.is_deleting() {
             self.agenda.put(self.now, self.cause, Entry::Attend(object.key.clone()));
-        } else if !has_disk {
+        } else if !has_disk && !is_stuck {
             let mut draw = self.rng.draw("sim/claim", (&*object.key.namespace, &*object.key.name, object.uid()));
             let span = self.durations.of("CreateVolume", Span::ZERO, &mut draw);
             self.agenda.put(self.now + span, self.cause, Entry::Attend(object.key.clone()));

@@ -90,6 +90,7 @@ fn document(case: &Value, on: &[&str], users: Users) -> Value {
     operator.insert("features".to_owned(), features(case, on).into());
     let mut vsphere = case["vsphere"].as_object().cloned().unwrap_or_default();
     vsphere.entry("timings").or_insert_with(|| json!({"*": "1s"}));
+    give_images_to_namespaces(case, &mut vsphere);
     let mut steps: Vec<Value> = case["steps"].as_array().into_iter().flatten().map(|step| self::step(step, users)).collect();
     if case["steps"].as_array().and_then(|steps| steps.last()).is_none_or(|step| step.get("advance").is_none()) {
         steps.push(json!({"settle": {}}));
@@ -101,6 +102,21 @@ fn document(case: &Value, on: &[&str], users: Users) -> Value {
         }
     }
     json!({"apiVersion": "vmtwin.dev/v1alpha1", "kind": "Scenario", "metadata": {"name": "case"}, "spec": spec})
+}
+
+/// An image that a given VM names as one of its namespace is one: `vsphere.images` leaves room for that.
+fn give_images_to_namespaces(case: &Value, vsphere: &mut Map<String, Value>) {
+    let given = case["given"].as_array().into_iter().flatten();
+    let named: Vec<(&Value, &Value)> = given
+        .filter(|object| object["spec"]["image"]["kind"] == "VirtualMachineImage")
+        .map(|object| (&object["spec"]["image"]["name"], &object["metadata"]["namespace"]))
+        .collect();
+    for image in vsphere.get_mut("images").and_then(Value::as_array_mut).into_iter().flatten() {
+        let namespace = named.iter().find(|(name, _)| **name == image["name"]).map(|(_, namespace)| (*namespace).clone());
+        if let (Some(namespace), Some(image)) = (namespace, image.as_object_mut()) {
+            image.entry("namespace").or_insert(namespace);
+        }
+    }
 }
 
 /// The gates that are on, and `false` for every other of upstream's that is on by default.

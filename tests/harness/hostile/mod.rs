@@ -21,8 +21,9 @@ pub use requests::admit;
 
 /// Where the file is said to lie: from there the library's files find their inventory.
 const NAME: &str = "scenarios/library/hostile/a.yaml";
-/// The inventory that the library leans on.
+/// The inventories that the library leans on.
 const INVENTORY: &str = include_str!("../../../scenarios/inventories/small.yaml");
+const THREE_ZONES: &str = include_str!("../../../scenarios/inventories/three-zones.yaml");
 /// How many scenarios of a matrix are run.
 const SCENARIOS: usize = 3;
 /// The hosts and datastores of an infrastructure that is still run; larger ones cost time and show nothing more.
@@ -38,6 +39,7 @@ pub fn read(bytes: &[u8]) -> Loaded {
     let _whatever_it_says = format::is_scenario_file(bytes);
     let files = ["scenarios/inventories/small.yaml", "scenarios/library/hostile/small.yaml"];
     let files = files.into_iter().fold(Memory::default(), |files, path| files.with(path, INVENTORY));
+    let files = files.with("scenarios/inventories/three-zones.yaml", THREE_ZONES);
     let limits = Limits { bytes: 1 << 20, nodes: 50_000, scalar: 1 << 16, text: 1 << 20, ..Limits::default() };
     let loaded = format::load_within(Path::new(NAME), bytes, &files, &limits);
     for diagnostic in &loaded.diagnostics {

@@ -5,34 +5,32 @@
 //!
 //! Mirrors: vm-operator `virtualmachinegroup_controller.go`, `reconcilePlacement`; `vmprovider_vmgroup.go`; `placement/group_placement.go`.
 
-mod candidates;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vmtwin_model::id::{ClusterId, DatastoreId};
-use vmtwin_model::kube::virtual_machine_group::{
-    GroupMemberStatus, GroupPlacementDatastoreStatus, GroupPlacementStatus, VirtualMachineGroup,
-};
-use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
-use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
+use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacementStatus, VirtualMachineGroup};
+use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::MHz;
-use vmtwin_model::vsphere::answer::Placement;
+use vmtwin_model::vsphere::ConfigSpec;
+use vmtwin_model::vsphere::answer::{DatastoreInfo, Placement};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
-use vmtwin_model::vsphere::{ConfigSpec, Operation, Reply};
 
-use self::candidates::Candidates;
 use self::tree::Wanted;
 use crate::affinity;
 use crate::draft::Draft;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Stop};
+use crate::placement::candidates::{self, Candidates, Source};
+use crate::placement::{datastores, set_policy};
 use crate::verdict::Verdict;
-use crate::vm::create::prerequisites::{self, Needs, not_found};
+use crate::vm::VmDraft;
+use crate::vm::create::place::place_across;
+use crate::vm::create::prerequisites::{self, Needs};
 use crate::vm::create::spec;
-use crate::vm::{VmDraft, text_of};
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>) -> Flow<()> {
     if !group.spec().group_name.is_empty() || tree::is_placed(cx, group) {
@@ -77,8 +75,8 @@ fn place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &[Want
     if !failures.is_empty() {
         return Err(specs_failed(&failures));
     }
-    let prepared: Vec<Prepared> = prepared.into_iter().flatten().collect();
-    let found = ask(cx, group, wanted, &prepared);
+    let mut prepared: Vec<Prepared> = prepared.into_iter().flatten().collect();
+    let found = ask(cx, group, wanted, &mut prepared);
     if let Err(Stop::End(Verdict::Failed(error))) = &found {
         for wanted in wanted.iter().filter(|wanted| wanted.group.is_none()) {
             let entry = &group.status().members[wanted.entry];
@@ -114,7 +112,7 @@ fn prepare(cx: &mut Cx<'_>, wanted: &[Wanted]) -> Vec<Result<Prepared, String>> 
     let mut one = |wanted: &Wanted| {
         let vm = VmDraft::of(wanted.vm.object.clone()).ok_or("a VM is expected")?;
         let needs = prerequisites::for_placement(cx, &vm).map_err(|error| format!("failed to get VM placement prereqs: {error}"))?;
-        let child_pool = child_pool(cx, &vm).map_err(|error| format!("failed to get VM placement prereqs: {error}"))?;
+        let child_pool = set_policy::child_pool(needs.set_policy.as_ref());
         if *common_pool.get_or_insert_with(|| child_pool.clone()) != child_pool {
             return Err("all VMs being placed as group must belong to same child ResourcePool".to_owned());
         }
@@ -123,79 +121,50 @@ fn prepare(cx: &mut Cx<'_>, wanted: &[Wanted]) -> Vec<Result<Prepared, String>> 
     wanted.iter().map(&mut one).collect()
 }
 
-/// The name of the pool below each candidate that the VM's set resource policy wants; empty without one.
-fn child_pool(cx: &mut Cx<'_>, vm: &VmDraft) -> Result<String, String> {
-    let Some(name) = vm.spec().reserved.as_ref().map(|reserved| reserved.resource_policy_name.clone()).filter(|name| !name.is_empty())
-    else {
-        return Ok(String::new());
-    };
-    let policy = cx.find::<VirtualMachineSetResourcePolicy>(&vm.namespace().clone(), &name);
-    let policy = policy.ok_or_else(|| not_found(VirtualMachineSetResourcePolicy::KIND, &name))?;
-    Ok(policy.spec().resource_pool.as_ref().map(|pool| pool.name.clone()).unwrap_or_default())
-}
-
 /// Puts the whole request to vSphere.
 fn ask(
     cx: &mut Cx<'_>,
     group: &mut Draft<VirtualMachineGroup>,
     wanted: &[Wanted],
-    prepared: &[Prepared],
+    prepared: &mut [Prepared],
 ) -> Flow<Vec<GroupPlacementStatus>> {
     let zone = common_zone(wanted).map(str::to_owned);
     let child_pool = prepared.first().map_or("", |prepared| prepared.child_pool.as_str());
-    let candidates = candidates::find(cx, group.namespace(), zone.as_deref(), child_pool)?;
-    let specs = specs(cx, group, wanted, prepared, candidates.cluster.as_ref())?;
-    let operation = Operation::PlaceVmsXCluster(PlaceVmsXCluster {
-        resource_pools: candidates.pools.clone(),
+    let nodes = wanted.first().is_some_and(|wanted| affinity::is_kubernetes_node(&wanted.vm.object.meta));
+    let source = Source::of(cx, nodes);
+    let candidates = candidates::find(cx, source, group.namespace(), zone.as_deref(), child_pool)?;
+    let cluster = candidates.0.first().and_then(|candidate| candidate.cluster.clone());
+    let specs = specs(cx, group, wanted, prepared, cluster.as_ref())?;
+    let with_datastores = cx.settings.features.on(Feature::FastDeploy);
+    let request = PlaceVmsXCluster {
+        resource_pools: candidates.pools(),
         vm_placement_specs: specs,
         host_recomm_required: true,
-        datastore_recomm_required: cx.settings.features.on(Feature::FastDeploy),
-    });
-    let placements = match cx.call(operation.clone())? {
-        Ok(Reply::Placements(placements)) => placements,
-        Ok(other) => unreachable!("a placement answered {other:?}"),
-        Err(failure) => return Err(Verdict::failed(format!("PlaceVmsXCluster failed: {}", text_of(&operation, &failure))).into()),
+        datastore_recomm_required: with_datastores,
     };
-    let names = datastore_names(cx, &placements)?;
+    let placements = place_across(cx, request)?;
+    let known = if with_datastores { Some(datastores::read(cx, &placements)?) } else { None };
     let by_name: BTreeMap<&str, &Placement> = placements.iter().map(|placement| (&*placement.vm_name, placement)).collect();
     let status = |wanted: &Wanted| {
         let (vm, of) = (wanted.vm.name(), &wanted.vm.spec().group_name);
         let missing = || Verdict::failed(format!("no placement result for VM {vm} in group {of}"));
         let placement = by_name.get(vm).ok_or_else(missing)?;
-        result(&candidates, placement, &names)
+        result(&candidates, placement, known.as_ref())
     };
     wanted.iter().map(status).collect()
 }
 
-/// The names of the datastores that were recommended.
-fn datastore_names(cx: &mut Cx<'_>, placements: &[Placement]) -> Flow<BTreeMap<DatastoreId, Arc<str>>> {
-    let ids: BTreeSet<&DatastoreId> = placements.iter().flat_map(|placement| &placement.datastores).map(|(_, id)| id).collect();
-    let mut names = BTreeMap::new();
-    for id in ids {
-        let operation = Operation::RetrieveDatastore { datastore: id.clone() };
-        match cx.call(operation.clone())? {
-            Ok(Reply::Datastore { name, .. }) => drop(names.insert(id.clone(), name)),
-            Ok(other) => unreachable!("a datastore answered {other:?}"),
-            Err(failure) => return Err(Verdict::failed(format!("failed to get datastore: {}", text_of(&operation, &failure))).into()),
-        }
-    }
-    Ok(names)
-}
-
-fn result(candidates: &Candidates, placement: &Placement, names: &BTreeMap<DatastoreId, Arc<str>>) -> Flow<GroupPlacementStatus> {
-    let datastore = |(disk_key, id): &(Option<i32>, DatastoreId)| GroupPlacementDatastoreStatus {
-        disk_key: *disk_key,
-        id: id.to_string(),
-        name: names.get(id).map(ToString::to_string).unwrap_or_default(),
-        top_level_directory_create_supported: true,
-        ..GroupPlacementDatastoreStatus::default()
-    };
+fn result(
+    candidates: &Candidates,
+    placement: &Placement,
+    known: Option<&BTreeMap<DatastoreId, Arc<DatastoreInfo>>>,
+) -> Flow<GroupPlacementStatus> {
     let unknown = || Verdict::failed(format!("no zone assignment for ResourcePool {}", placement.pool));
     Ok(GroupPlacementStatus {
-        zone_id: candidates.zones.get(&placement.pool).ok_or_else(unknown)?.to_string(),
+        zone_id: candidates.with_pool(&placement.pool).ok_or_else(unknown)?.zone.to_string(),
         pool: placement.pool.to_string(),
         node: placement.host.as_ref().map(ToString::to_string).unwrap_or_default(),
-        datastores: placement.datastores.iter().map(datastore).collect(),
+        datastores: known.map_or_else(|| Ok(Vec::new()), |known| datastores::of(placement, known))?,
     })
 }
 
@@ -210,15 +179,16 @@ fn specs(
     cx: &mut Cx<'_>,
     group: &mut Draft<VirtualMachineGroup>,
     wanted: &[Wanted],
-    prepared: &[Prepared],
+    prepared: &mut [Prepared],
     cluster: Option<&ClusterId>,
 ) -> Flow<Vec<Arc<ConfigSpec>>> {
     let clock = clock(cx, prepared, cluster)?;
     let (mut specs, mut failures) = (Vec::new(), Vec::new());
-    for (wanted, Prepared { vm, needs, .. }) in wanted.iter().zip(prepared) {
-        match spec::for_placement(&cx.settings.features, vm, needs, clock) {
+    for (wanted, Prepared { vm, needs, .. }) in wanted.iter().zip(&mut *prepared) {
+        let spec = needs.find_policies(cx, vm).and_then(|()| spec::for_placement(cx, vm, needs, clock));
+        match spec {
             Ok(spec) => specs.push(Arc::new(spec)),
-            Err(Stop::End(Verdict::Failed(error))) => {
+            Err(Stop::End(Verdict::Failed(error) | Verdict::Terminal(error))) => {
                 let error = format!("failed to get VM placement ConfigSpec: {error}");
                 tell(cx, group, wanted, (Reason::NotReady, &error));
                 failures.push(error);

@@ -11,6 +11,7 @@ use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, 
 use crate::affinity;
 use crate::draft::Draft;
 use crate::features::Feature;
+use crate::group::tally::says_where;
 use crate::groups::{Listed, Listing, key_of};
 use crate::pass::{Cx, Known};
 use crate::vm::create::prerequisites::not_found;
@@ -54,7 +55,7 @@ pub(super) fn is_placed(cx: &mut Cx<'_>, root: &Draft<VirtualMachineGroup>) -> b
             return false;
         };
         for (listed, entry) in listing.members().iter().zip(&view.status.members) {
-            let placed = listed.kind == MemberKind::VirtualMachineGroup || entry.conditions.is_true(&ConditionType::MemberPlacementReady);
+            let placed = listed.kind == MemberKind::VirtualMachineGroup || says_where(entry);
             if !(is_of(listed, entry) && placed && linked(entry)) {
                 return false;
             }
@@ -193,7 +194,10 @@ enum Standing {
 fn standing(cx: &Cx<'_>, vm: &Known<VirtualMachine>, entry: &GroupMemberStatus) -> Standing {
     let by_label = affinity::zone_label(&vm.object.meta).is_some()
         && (!cx.settings.features.on(Feature::VMAffinityDuringExecution) || affinity::is_kubernetes_node(&vm.object.meta));
-    if entry.uid == vm.object.uid() && entry.conditions.is_true(&ConditionType::MemberPlacementReady) {
+    // What was there before is told anew: its zone may not have been known yet.
+    let told = entry.conditions.condition(&ConditionType::MemberPlacementReady);
+    let placed = told.is_some_and(|told| told.status == ConditionStatus::True && told.reason != Reason::AlreadyPlaced);
+    if entry.uid == vm.object.uid() && placed {
         Standing::Placed
     } else if !vm.status().unique_id.is_empty() {
         Standing::Exists

@@ -7,7 +7,8 @@ fn furnished() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.vsphere = |operation| match operation {
         Operation::PlaceVmsXCluster(request) => {
-            Ok(Reply::Placements(request.vm_placement_specs.iter().map(|spec| on_host_7(spec)).collect()))
+            let placements = request.vm_placement_specs.iter().map(|spec| on_host_7(spec)).collect();
+            Ok(Reply::Placements(Placements { placements, faults: Vec::new() }))
         }
         Operation::MinClusterCpu { .. } => Ok(Reply::Clock(MHz(2000))),
         other => unreachable!("nobody expects {other}"),
@@ -105,9 +106,13 @@ fn the_spec_that_is_placed_has_size_reservations_and_disks() {
         |allocation: &Option<Allocation>| allocation.as_ref().and_then(|allocation| Some((allocation.reservation?, allocation.limit?)));
     assert_eq!((reserved(&config.cpu_allocation), reserved(&config.memory_allocation)), (Some((1000, -1)), Some((1024, -1))));
     assert!(config.files.is_some(), "the call needs it");
-    let disks: Vec<_> =
-        config.device_change.iter().map(|change| (change.device.capacity_in_bytes, &*change.profile[0].profile_id)).collect();
-    assert_eq!(disks, [(Some(Bytes::from_gib(10)), "policy-gold")]);
+    let disks: Vec<_> = config
+        .device_change
+        .iter()
+        .filter(|change| change.device.type_ == DeviceType::VirtualDisk)
+        .map(|change| (change.device.capacity_in_bytes, &*change.profile[0].profile_id))
+        .collect();
+    assert_eq!(disks, [(Some(MiB(1).to_bytes()), "policy-gold")], "one stands for all that the image brings");
 }
 
 #[test]
@@ -165,7 +170,7 @@ fn a_refused_placement_is_told_and_tried_again() {
 fn a_vm_that_no_recommendation_is_for_is_an_error() {
     let mut cluster = furnished();
     cluster.vsphere = |operation| match operation {
-        Operation::PlaceVmsXCluster(_) => Ok(Reply::Placements(Vec::new())),
+        Operation::PlaceVmsXCluster(_) => Ok(Reply::Placements(Placements::default())),
         _ => Ok(Reply::Clock(MHz(2000))),
     };
     complete_vm(&mut cluster, "vm", "g");

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use vmtwin_model::id::DatastoreId;
 use vmtwin_model::kube::api::Write;
 use vmtwin_model::kube::storage_policy::StoragePolicy;
 use vmtwin_model::kube::virtual_machine_image_cache::{
@@ -81,11 +80,9 @@ pub(super) fn prepare(
         return Err(Verdict::failed("no datastore was recommended for the VM").into());
     };
     let operation = Operation::RetrieveDatastore { datastore: datastore.clone() };
-    let Reply::Datastore { name, datacenter } = ask(cx, operation, "failed to get datastore")? else {
-        unreachable!("a datastore was asked for")
-    };
+    let Reply::Datastore(info) = ask(cx, operation, "failed to get datastore")? else { unreachable!("a datastore was asked for") };
     let location = ImageCacheLocationSpec {
-        datacenter_id: datacenter.to_string(),
+        datacenter_id: info.datacenter.to_string(),
         datastore_id: datastore.to_string(),
         profile_id: needs.storage_policy.to_string(),
     };
@@ -104,7 +101,7 @@ pub(super) fn prepare(
     draft.set_label(keys::IMAGE_CACHE, None);
     draft.annotate(keys::IMAGE_CACHE_LOCATION, None);
     draft.status_mut().conditions.put(Condition::holds(ConditionType::ImageCacheReady), now);
-    Ok(Some(FastDeploy { mode, home: format!("[{name}] {}", draft.base().uid()), disks }))
+    Ok(Some(FastDeploy { mode, home: format!("[{}] {}", info.name, draft.base().uid()), disks }))
 }
 
 /// The cache of an item is named after it.
@@ -254,12 +251,6 @@ impl FastDeploy {
 fn boot_capacity(draft: &VmDraft) -> Bytes {
     let quantity = draft.spec().advanced.as_ref().and_then(|advanced| advanced.boot_disk_capacity.as_ref());
     quantity.and_then(|quantity| bytes_of(quantity).ok()).unwrap_or_default()
-}
-
-/// The datastore of a placement: that of the VM's home.
-pub(super) fn home_of(datastores: &[(Option<i32>, DatastoreId)]) -> Option<DatastoreId> {
-    let home = datastores.iter().find(|(disk, _)| disk.is_none()).or(datastores.first());
-    home.map(|(_, datastore)| datastore.clone())
 }
 
 #[cfg(test)]

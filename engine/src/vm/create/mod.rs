@@ -5,8 +5,10 @@
 
 pub(super) mod deploy;
 mod fast_deploy;
+pub(crate) mod instance;
 pub(crate) mod interfaces;
-mod place;
+pub(crate) mod place;
+mod placed_devices;
 pub(crate) mod prerequisites;
 pub(crate) mod spec;
 
@@ -14,6 +16,7 @@ use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason};
 
 use super::{CREATE_UNDER_WAY, VmDraft, encryption, notice};
 use crate::pass::{Cx, Flow, Stop};
+use crate::placement::set_policy;
 use crate::verdict::Verdict;
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
@@ -42,12 +45,16 @@ fn forget_vanished(draft: &mut VmDraft) {
 }
 
 fn prepare(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
-    let needs = prerequisites::check(cx, draft)?;
+    instance::add_volumes(cx, draft)?;
+    let mut needs = prerequisites::check(cx, draft)?;
     let interfaces = create_interfaces(cx, draft)?;
     refuse_templates(cx, draft, &needs)?;
     let crypto = encryption::of_new(cx, draft, &needs)?;
     let mode = fast_deploy::mode(cx, draft, &needs);
-    let place = placed(cx, draft, &needs, place::Wants { datastore: mode.is_some() })?;
+    let decision = placed(cx, draft, &mut needs, mode.is_some())?;
+    let place = place::home(cx, draft, &needs, decision)?;
+    set_policy::module(draft, needs.set_policy.as_ref(), place.cluster.as_ref()).map_err(Verdict::failed)?;
+    instance::check_bound(cx, draft)?;
     let mut config = spec::build(cx, draft, &needs, &interfaces, &place)?;
     config.crypto = crypto;
     let fast = fast_deploy::prepare(cx, draft, &needs, &place, mode)?;
@@ -90,16 +97,27 @@ fn create_interfaces(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Vec<interface
     result
 }
 
-fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &prerequisites::Needs, wants: place::Wants) -> Flow<place::Place> {
-    let result = place::decide(cx, draft, needs, wants);
-    let now = cx.now();
-    let condition = match &result {
-        Err(Stop::Suspended) => return result,
-        Ok(_) => Condition::holds(ConditionType::PlacementReady),
+/// `fast`: whether fast deploy makes the VM, for which datastores are looked for too.
+fn placed(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &mut prerequisites::Needs, fast: bool) -> Flow<place::Decision> {
+    let found = needs.find_policies(cx, draft).and_then(|()| place::decide(cx, draft, needs, fast));
+    let (condition, result) = match found {
+        Err(Stop::Suspended) => return Err(Stop::Suspended),
+        Ok(decision) => match place::mismatch(cx, draft, &decision) {
+            None => (Condition::holds(ConditionType::PlacementReady), Ok(decision)),
+            Some((message, error)) => {
+                let condition = Condition::fails(ConditionType::PlacementReady, Reason::ZoneMismatch, message);
+                (condition, Err(Stop::End(Verdict::terminal(error))))
+            }
+        },
         Err(Stop::End(verdict)) => {
-            Condition::fails(ConditionType::PlacementReady, Reason::NotReady, verdict.error().cloned().unwrap_or_default())
+            let error = verdict.error().cloned().unwrap_or_default();
+            (Condition::fails(ConditionType::PlacementReady, Reason::NotReady, error), Err(Stop::End(verdict)))
         }
     };
+    let now = cx.now();
     draft.status_mut().conditions.put(condition, now);
+    if let Ok(decision) = &result {
+        place::keep(draft, decision, fast);
+    }
     result
 }

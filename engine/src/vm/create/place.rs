@@ -1,183 +1,249 @@
-//! Where a new VM goes: zone, pool, folder and, where its group decided, host. Source: placement-groups §3, §7 ("The VM's side").
+//! Where a new VM goes: zone, pool, folder and, where its group or instance storage decided, host. Source: placement-groups §3, §7
+//! ("The VM's side").
 //!
 //! A zone that is named on the label is taken without looking further; a single candidate zone is implied; several are put to
-//! `PlaceVmsXCluster`. A group's member takes what its group's root decided.
+//! `PlaceVmsXCluster`. Instance storage has a host chosen by `PlaceVm`. A group's member takes what its group's root decided.
+//!
+//! Mirrors: vm-operator `vmprovider_vm.go`, `vmCreateDoPlacement`; `placement/zone_placement.go`, `Placement`.
 
 use std::sync::Arc;
 
 use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId};
-use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind, VirtualMachineGroup};
-use vmtwin_model::kube::zone::{Zone, ZoneEntityInfo};
-use vmtwin_model::kube::{Condition, ConditionType, Conditions, Reason, Resource};
+use vmtwin_model::kube::virtual_machine_group::{GroupPlacementDatastoreStatus, MemberKind, VirtualMachineGroup};
+use vmtwin_model::kube::{ConditionType, Conditions};
+use vmtwin_model::vsphere::answer::{Placement, Placements};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
 use vmtwin_model::vsphere::{Operation, Reply};
 
-use super::prerequisites::{Needs, not_found};
-use super::{fast_deploy, spec};
+use super::prerequisites::Needs;
+use super::{instance, spec};
 use crate::affinity;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known};
+use crate::placement::candidates::{self, Candidate, Candidates, Source};
+use crate::placement::{claims, datastores, fault, set_policy};
 use crate::verdict::Verdict;
-use crate::vm::{VmDraft, group_link, keys, text_of};
+use crate::vm::{VmDraft, ask, group_link, keys, text_of};
 
-/// Where a VM goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What placement decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Decision {
+    pub(super) zone: Arc<str>,
+    /// The pool, where it was chosen; otherwise the zone's first is.
+    candidate: Option<Candidate>,
+    host: Option<HostId>,
+    /// The host's name, where instance storage is to be bound to it.
+    host_name: Option<Arc<str>>,
+    /// The home's first, then one for each disk; only where they were asked for.
+    pub(super) datastores: Vec<GroupPlacementDatastoreStatus>,
+}
+
+/// Where a VM is made.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     pub(crate) zone: Arc<str>,
     pub(crate) pool: PoolId,
     pub(crate) folder: FolderId,
     pub(crate) host: Option<HostId>,
     pub(crate) cluster: Option<vmtwin_model::id::ClusterId>,
-    /// The datastore of its home, where that is decided beforehand.
+    /// The datastore of the VM's home, where one was asked for.
     pub(crate) datastore: Option<DatastoreId>,
 }
 
-/// What is to be decided besides the zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wants {
-    /// The datastore.
-    pub(super) datastore: bool,
-}
-
-pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, wants: Wants) -> Flow<Place> {
-    let label = draft.label(keys::ZONE).filter(|zone| !zone.is_empty() && !crate::planted::is("zone-label-ignored")).map(str::to_owned);
+/// `fast`: whether datastores are to be recommended, since fast deploy makes this VM. Source: placement-groups §3.1-2.
+pub(super) fn decide(cx: &mut Cx<'_>, draft: &mut VmDraft, needs: &Needs, fast: bool) -> Flow<Decision> {
+    let label = affinity::zone_label(draft.meta()).map(str::to_owned);
     let grouped = !draft.spec().group_name.is_empty() && cx.settings.features.on(Feature::VMGroups);
-    let place = if grouped {
-        let Some(group) = group_link::update(cx, draft) else {
-            return Err(Verdict::terminal("VM is not linked to its group").into());
-        };
-        let joins =
-            label.is_none() || (cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta()));
-        if joins { from_group(cx, draft, &group)? } else { alone(cx, draft, needs, label.as_deref(), wants)? }
-    } else {
-        alone(cx, draft, needs, label.as_deref(), wants)?
+    if grouped {
+        let group = group_link::update(cx, draft).ok_or_else(|| Verdict::terminal("VM is not linked to its group"))?;
+        if label.is_none() || host_rules_hold(cx, draft) {
+            return from_group(cx, draft, &group);
+        }
+    }
+    alone(cx, draft, needs, label.as_deref(), fast)
+}
+
+/// Whether the label of a zone is one wish among others: it then binds a group's placement, and is held against its result.
+fn host_rules_hold(cx: &Cx<'_>, draft: &VmDraft) -> bool {
+    cx.settings.features.on(Feature::VMAffinityDuringExecution) && !affinity::is_kubernetes_node(draft.meta())
+}
+
+/// What a zone other than the label's makes of the condition, and of the pass.
+pub(super) fn mismatch(cx: &Cx<'_>, draft: &VmDraft, decision: &Decision) -> Option<(String, String)> {
+    let zone = &decision.zone;
+    let label = affinity::zone_label(draft.meta()).filter(|label| **label != **zone && host_rules_hold(cx, draft))?;
+    Some((
+        format!("placement selected zone {zone:?} which differs from the VM zone label {label:?}"),
+        format!("placement zone {zone:?} does not match VM zone label {label:?}"),
+    ))
+}
+
+/// Writes on the VM what outlives this attempt. Source: placement-groups §3.7.
+pub(super) fn keep(draft: &mut VmDraft, decision: &Decision, fast: bool) {
+    if !fast {
+        draft.set_label(keys::ZONE, Some(&decision.zone));
+    }
+    if let (Some(host), Some(name)) = (&decision.host, &decision.host_name) {
+        draft.annotate(keys::INSTANCE_NODE, Some(name));
+        draft.annotate(keys::INSTANCE_NODE_ID, Some(host.as_str()));
+    }
+}
+
+/// Pool and folder of what was decided: the set resource policy's own below the namespace's, where the VM names one.
+pub(super) fn home(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, decision: Decision) -> Flow<Place> {
+    let (source, namespace) = (source(cx, draft), draft.namespace().clone());
+    let policy = needs.set_policy.as_ref();
+    let Decision { zone, candidate, host, datastores, .. } = decision;
+    let datastore = datastores.iter().find(|datastore| datastore.disk_key.is_none()).or(datastores.first());
+    let datastore = datastore.map(|datastore| DatastoreId::from(datastore.id.as_str()));
+    let candidate = match candidate {
+        Some(candidate) => candidate,
+        None => candidates::first_pool(cx, source, &namespace, &zone, &set_policy::child_pool(policy))?,
     };
-    hold_against_label(cx, draft, &place, label.as_deref())?;
-    let place = if wants.datastore && place.datastore.is_none() { with_datastore(cx, draft, needs, place)? } else { place };
-    draft.set_label(keys::ZONE, Some(&place.zone));
-    Ok(place)
+    let folder = candidates::folder(cx, source, &namespace)?;
+    let folder = candidates::folder_below(cx, folder, &set_policy::child_folder(policy))?;
+    Ok(Place { zone, pool: candidate.pool, folder, host, cluster: candidate.cluster, datastore })
 }
 
-fn hold_against_label(cx: &Cx<'_>, draft: &mut VmDraft, place: &Place, label: Option<&str>) -> Flow<()> {
-    let Some(label) = label.filter(|label| **label != *place.zone) else { return Ok(()) };
-    let now = cx.now();
-    let message = format!("placement selected zone {:?} which differs from the VM zone label {label:?}", place.zone);
-    draft.status_mut().conditions.put(Condition::fails(ConditionType::PlacementReady, Reason::ZoneMismatch, message), now);
-    Err(Verdict::terminal(format!("placement zone {:?} does not match VM zone label {label:?}", place.zone)).into())
+fn source(cx: &Cx<'_>, draft: &VmDraft) -> Source {
+    Source::of(cx, affinity::is_kubernetes_node(draft.meta()))
 }
 
-fn from_group(cx: &mut Cx<'_>, draft: &VmDraft, group: &Known<VirtualMachineGroup>) -> Flow<Place> {
-    let is_mine = |member: &&GroupMemberStatus| member.kind == MemberKind::VirtualMachine && *member.name == **draft.name();
-    // The status lists the members as the spec does, once the group has seen its spec.
-    let members = &group.status().members;
-    let there = cx.place_in(&group.object, &draft.base().key).and_then(|place| members.get(place)).filter(is_mine);
-    let mine = there.or_else(|| members.iter().find(is_mine)).filter(|member| member.uid == draft.base().uid());
+fn from_group(cx: &mut Cx<'_>, draft: &VmDraft, group: &Known<VirtualMachineGroup>) -> Flow<Decision> {
+    let uid = draft.base().uid();
+    let mine = group
+        .status()
+        .members
+        .iter()
+        .find(|member| member.kind == MemberKind::VirtualMachine && *member.name == **draft.name() && member.uid == uid);
     let ready = mine.filter(|member| member.conditions.is_true(&ConditionType::MemberPlacementReady));
     let Some(member) = ready else { return Err(Verdict::terminal("VM Group placement is not ready").into()) };
     let Some(placement) = &member.placement else { return Err(Verdict::failed("VM Group placement is empty").into()) };
-    let zone = find_zone(cx, draft, &placement.zone_id)?;
     let host = (!placement.node.is_empty()).then(|| HostId::from(placement.node.as_str()));
-    let pool = if placement.pool.is_empty() { None } else { Some(PoolId::from(placement.pool.as_str())) };
-    let home = placement.datastores.iter().find(|datastore| datastore.disk_key.is_none()).or(placement.datastores.first());
-    let datastore = home.map(|datastore| DatastoreId::from(datastore.id.as_str()));
-    Ok(Place { datastore, ..in_zone(&zone, pool, host)? })
-}
-
-fn alone(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, label: Option<&str>, wants: Wants) -> Flow<Place> {
-    if let Some(name) = label {
-        let zone = find_zone(cx, draft, name)?;
-        return in_zone(&zone, None, None);
-    }
-    let zones = candidates(cx, draft)?;
-    match zones.as_slice() {
-        [zone] => in_zone(zone, None, None),
-        zones => across(cx, draft, needs, zones, wants),
-    }
-}
-
-fn find_zone(cx: &mut Cx<'_>, draft: &VmDraft, name: &str) -> Flow<Known<Zone>> {
-    let zone = cx.find::<Zone>(&draft.namespace().clone(), name);
-    zone.ok_or_else(|| Verdict::failed(not_found(Zone::KIND, name)).into())
-}
-
-/// The zones that may take a new VM of this namespace. Source: placement-groups §3.2.
-fn candidates(cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<Vec<Known<Zone>>> {
-    let namespace = draft.namespace().clone();
-    let zones = cx.list::<Zone>(&namespace);
-    if zones.is_empty() {
-        return Err(Verdict::failed("failed to get placement candidates: no zones in specified namespace").into());
-    }
-    let usable =
-        zones.into_iter().filter(|zone| !zone.object.is_deleting() && managed(zone).is_some_and(|vms| !vms.pool_mo_ids.is_empty()));
-    let usable: Vec<Known<Zone>> = usable.collect();
-    if usable.is_empty() {
-        return Err(Verdict::failed("no placement candidates").into());
-    }
-    Ok(usable)
-}
-
-fn managed(zone: &Known<Zone>) -> Option<&ZoneEntityInfo> {
-    zone.spec().managed_vms.as_ref()
-}
-
-/// The place in a zone: the pool given, or the zone's first.
-fn in_zone(zone: &Known<Zone>, pool: Option<PoolId>, host: Option<HostId>) -> Flow<Place> {
-    let missing =
-        || Verdict::failed(format!("availability zone {:?} missing info for namespace {}", zone.name(), zone.object.key.namespace));
-    let vms = managed(zone).ok_or_else(missing)?;
-    let nth = match &pool {
-        Some(pool) => vms.pool_mo_ids.iter().position(|id| **id == *pool.as_str()).unwrap_or(0),
-        None => 0,
+    let host_name = match &host {
+        Some(host) if instance::needs_host(cx, draft) => Some(name_of(cx, host)?),
+        None if instance::needs_host(cx, draft) => return Err(host_is_missing()),
+        _ => None,
     };
-    let pool = pool.or_else(|| Some(PoolId::from(vms.pool_mo_ids.first()?.as_str()))).ok_or_else(missing)?;
-    Ok(Place {
-        zone: zone.object.key.name.clone(),
-        pool,
-        folder: FolderId::from(vms.folder_mo_id.as_str()),
-        host,
-        cluster: vms.cluster_mo_ids.get(nth).map(|id| id.as_str().into()),
-        datastore: None,
-    })
-}
-
-/// Has vSphere choose a datastore where the zone is settled.
-fn with_datastore(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, place: Place) -> Flow<Place> {
-    let Some(cluster) = place.cluster.clone() else { return Ok(place) };
-    let config_spec = Arc::new(spec::to_be_placed(cx, draft, needs, &place)?);
-    let operation = Operation::PlaceVm { cluster, config_spec };
-    let placements = match cx.call(operation.clone())? {
-        Ok(Reply::Placements(placements)) => placements,
-        Ok(other) => unreachable!("a placement answered {other:?}"),
-        Err(failure) => return Err(Verdict::failed(format!("PlaceVm failed: {}", text_of(&operation, &failure))).into()),
+    let zone: Arc<str> = placement.zone_id.as_str().into();
+    let candidate = match placement.pool.as_str() {
+        "" => None,
+        pool => Some(chosen(cx, draft, &zone, PoolId::from(pool))?),
     };
-    let datastore = placements.first().and_then(|placement| fast_deploy::home_of(&placement.datastores));
-    Ok(Place { datastore, ..place })
+    Ok(Decision { zone, candidate, host, host_name, datastores: placement.datastores.clone() })
 }
 
-/// Puts the choice between several zones to vSphere. Source: placement-groups §3.4-2.
-fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, zones: &[Known<Zone>], wants: Wants) -> Flow<Place> {
-    let first = in_zone(&zones[0], None, None)?;
-    let config = spec::to_be_placed(cx, draft, needs, &first)?;
-    let pools = |zone: &Known<Zone>| managed(zone).map(|vms| vms.pool_mo_ids.clone()).unwrap_or_default();
-    let resource_pools = zones.iter().flat_map(pools).map(PoolId::from).collect();
-    let operation = Operation::PlaceVmsXCluster(PlaceVmsXCluster {
-        resource_pools,
+/// A pool that a group's root chose, with the cluster that its zone has it in.
+fn chosen(cx: &mut Cx<'_>, draft: &VmDraft, zone: &Arc<str>, pool: PoolId) -> Flow<Candidate> {
+    let first = candidates::in_zone(cx, source(cx, draft), &draft.namespace().clone(), zone)?;
+    let cluster = first.iter().find(|candidate| candidate.pool == pool).or_else(|| first.first()).and_then(|there| there.cluster.clone());
+    Ok(Candidate { zone: zone.clone(), pool, cluster })
+}
+
+fn alone(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, label: Option<&str>, fast: bool) -> Flow<Decision> {
+    let allowed = claims::allowed_zones(cx, draft)?;
+    let needs_host = instance::needs_host(cx, draft);
+    let host = draft.annotation(keys::INSTANCE_NODE_ID).filter(|_| instance::has_volumes(draft)).map(HostId::from);
+    if let Some(zone) = label.filter(|_| !needs_host && !fast) {
+        return Ok(Decision { zone: zone.into(), host, ..Decision::default() });
+    }
+    let child_pool = set_policy::child_pool(needs.set_policy.as_ref());
+    let source = source(cx, draft);
+    let found = candidates::find(cx, source, &draft.namespace().clone(), label, &child_pool)?.within(allowed.as_ref())?;
+    let decision = if needs_host {
+        on_one_host(cx, draft, needs, &found)?
+    } else if found.zones() > 1 || fast {
+        across(cx, draft, needs, &found, fast)?
+    } else {
+        let first = found.0.into_iter().next().expect("there is a candidate");
+        Decision { zone: first.zone.clone(), candidate: Some(first), ..Decision::default() }
+    };
+    if let Some(label) = label.filter(|label| **label != *decision.zone) {
+        let text = format!("preassigned zone {label} was different than recommended zone {}", decision.zone);
+        return Err(Verdict::failed(text).into());
+    }
+    Ok(Decision { host: decision.host.or(host), ..decision })
+}
+
+fn host_is_missing() -> crate::pass::Stop {
+    Verdict::failed("placement result missing host required for instance storage").into()
+}
+
+fn name_of(cx: &mut Cx<'_>, host: &HostId) -> Flow<Arc<str>> {
+    let Reply::Name(name) = ask(cx, Operation::RetrieveHost { host: host.clone() }, "failed to get host name")? else {
+        unreachable!("a host's name was asked for")
+    };
+    Ok(name)
+}
+
+/// A host for a VM with instance storage: each candidate's cluster recommends one, and one of those is drawn. Source: placement-groups
+/// §3.4-1.
+fn on_one_host(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, candidates: &Candidates) -> Flow<Decision> {
+    let config = Arc::new(spec::to_be_placed(cx, draft, needs, first_cluster(candidates))?);
+    let (mut offers, mut errors): (Vec<(Candidate, HostId)>, Vec<String>) = (Vec::new(), Vec::new());
+    for candidate in &candidates.0 {
+        let Some(cluster) = candidate.cluster.clone() else { continue };
+        let place = Operation::PlaceVm { cluster: cluster.clone(), config_spec: config.clone() };
+        match cx.call(place.clone())? {
+            Ok(Reply::Placements(Placements { placements, .. })) => {
+                let host = placements.into_iter().find_map(|placement| placement.host);
+                offers.extend(host.map(|host| (candidate.clone(), host)));
+            }
+            Ok(other) => unreachable!("a placement answered {other:?}"),
+            Err(failure) => {
+                errors.push(format!("PlaceVM failed for zone {} CCR {cluster}: {}", candidate.zone, text_of(&place, &failure)));
+            }
+        }
+    }
+    if offers.is_empty() {
+        let why = if errors.is_empty() { "no placement recommendations".to_owned() } else { errors.join("\n") };
+        return Err(Verdict::failed(format!("PlaceVM failed: {why}")).into());
+    }
+    let key = (draft.base().key.namespaced_name(), cx.now());
+    let nth = cx.draw("engine/instance-host", key).below(offers.len() as u64);
+    let (candidate, host) = offers.swap_remove(usize::try_from(nth).expect("it is below a usize"));
+    let host_name = Some(name_of(cx, &host)?);
+    Ok(Decision { zone: candidate.zone.clone(), candidate: Some(candidate), host: Some(host), host_name, datastores: Vec::new() })
+}
+
+fn first_cluster(candidates: &Candidates) -> Option<&vmtwin_model::id::ClusterId> {
+    candidates.0.first()?.cluster.as_ref()
+}
+
+/// Puts the choice between several zones, or of datastores, to vSphere. Source: placement-groups §3.4-2.
+fn across(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, candidates: &Candidates, with_datastores: bool) -> Flow<Decision> {
+    let config = spec::to_be_placed(cx, draft, needs, first_cluster(candidates))?;
+    let request = PlaceVmsXCluster {
+        resource_pools: candidates.pools(),
         vm_placement_specs: vec![Arc::new(config)],
         host_recomm_required: false,
-        datastore_recomm_required: wants.datastore,
-    });
-    let placements = match cx.call(operation.clone())? {
-        Ok(Reply::Placements(placements)) => placements,
-        Ok(other) => unreachable!("a placement answered {other:?}"),
-        Err(failure) => return Err(Verdict::failed(format!("PlaceVmsXCluster failed: {}", text_of(&operation, &failure))).into()),
+        datastore_recomm_required: with_datastores,
     };
-    let Some(chosen) = placements.into_iter().find(|placement| placement.vm_name == *draft.name()) else {
+    let placements = place_across(cx, request)?;
+    let Some(chosen) = placements.iter().find(|placement| placement.vm_name == *draft.name()) else {
         return Err(Verdict::failed("no placement recommendation for VM returned").into());
     };
-    let zone = zones.iter().find(|zone| managed(zone).is_some_and(|vms| vms.pool_mo_ids.iter().any(|id| **id == *chosen.pool.as_str())));
-    let Some(zone) = zone else {
-        return Err(Verdict::failed(format!("no zone assignment for ResourcePool {}", chosen.pool)).into());
+    let no_zone = || Verdict::failed(format!("no zone assignment for ResourcePool {}", chosen.pool));
+    let candidate = candidates.with_pool(&chosen.pool).cloned().ok_or_else(no_zone)?;
+    let datastores = if with_datastores {
+        let known = datastores::read(cx, std::slice::from_ref(chosen))?;
+        datastores::of(chosen, &known)?
+    } else {
+        Vec::new()
     };
-    let datastore = fast_deploy::home_of(&chosen.datastores);
-    Ok(Place { datastore, ..in_zone(zone, Some(chosen.pool), chosen.host)? })
+    Ok(Decision { zone: candidate.zone.clone(), candidate: Some(candidate), host: chosen.host.clone(), host_name: None, datastores })
+}
+
+/// One placement over several clusters; any fault in its answer is an error.
+pub(crate) fn place_across(cx: &mut Cx<'_>, request: PlaceVmsXCluster) -> Flow<Vec<Placement>> {
+    let operation = Operation::PlaceVmsXCluster(request);
+    let text = match cx.call(operation.clone())? {
+        Ok(Reply::Placements(Placements { placements, faults })) => match fault::text(&faults) {
+            None => return Ok(placements),
+            Some(text) => text,
+        },
+        Ok(other) => unreachable!("a placement answered {other:?}"),
+        Err(failure) => text_of(&operation, &failure).to_string(),
+    };
+    Err(Verdict::failed(format!("PlaceVmsXCluster failed: {text}")).into())
 }

@@ -11,7 +11,10 @@ use vmtwin_model::kube::virtual_machine_image::{VirtualMachineImage, VirtualMach
 use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Kind, Reason, Resource};
 
 use crate::pass::{Cx, Flow, Known};
+use crate::placement::set_policy;
+use crate::policy::workload::{self, Applied, Stage};
 use crate::verdict::Verdict;
+use crate::vm::create::spec;
 use crate::vm::{VmDraft, secrets};
 
 /// What a VM is made of.
@@ -23,9 +26,20 @@ pub(crate) struct Needs {
     pub(crate) image: VirtualMachineImageStatus,
     /// The storage policy's id.
     pub(crate) storage_policy: Arc<str>,
+    /// The set resource policy, if the VM names one.
+    pub(crate) set_policy: Option<set_policy::Policy>,
+    /// The compute policies that apply, once they are known.
+    pub(crate) applied: Option<Applied>,
 }
 
 impl Needs {
+    /// Finds out which compute policies apply to a VM that isn't made yet.
+    pub(crate) fn find_policies(&mut self, cx: &mut Cx<'_>, draft: &VmDraft) -> Flow<()> {
+        let guest_id = spec::guest_of(draft, self)?;
+        self.applied = workload::applied(cx, draft, &guest_id, Stage::New)?;
+        Ok(())
+    }
+
     /// The class's spec.
     pub(crate) fn class(&self) -> &VirtualMachineClassSpec {
         self.class.spec()
@@ -52,24 +66,36 @@ pub(super) fn check(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Needs> {
     let since = cx.now().to_second();
     let image = note(cx, draft, ConditionType::ImageReady, image, |_| format!("VirtualMachineImage was ready at {since}").into());
     let bootstrap = check_bootstrap(cx, draft);
+    let set_policy = match find_set_policy(cx, draft) {
+        Some(found) => note(cx, draft, ConditionType::ResourcePolicyReady, found, |_| "".into()).map(Some),
+        None => {
+            if draft.status().conditions.condition(&ConditionType::ResourcePolicyReady).is_some() {
+                draft.status_mut().conditions.take(&ConditionType::ResourcePolicyReady);
+            }
+            Ok(None)
+        }
+    };
     let storage = find_storage(cx, draft);
     let storage = note(cx, draft, ConditionType::StorageReady, storage, |_| "".into());
-    match (class, image, bootstrap, storage) {
-        (Ok(class), Ok(image), Ok(()), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy }),
-        (class, image, bootstrap, storage) => {
-            let errors = [class.err(), image.err(), bootstrap.err(), storage.err()];
+    match (class, image, set_policy, bootstrap, storage) {
+        (Ok(class), Ok(image), Ok(set_policy), Ok(()), Ok(storage_policy)) => {
+            Ok(Needs { class, image, storage_policy, set_policy, applied: None })
+        }
+        (class, image, set_policy, bootstrap, storage) => {
+            let errors = [class.err(), image.err(), set_policy.err(), bootstrap.err(), storage.err()];
             let errors: Vec<Arc<str>> = errors.into_iter().flatten().collect();
             Err(Verdict::failed(errors.join("\n")).into())
         }
     }
 }
 
-/// What the place of a VM is looked for with: class, image and storage, without a word in the VM's conditions. The errors are joined.
+/// What the place of a VM is looked for with: class, image, set resource policy and storage, without a word in the VM's conditions. The errors are joined.
 pub(crate) fn for_placement(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Needs, String> {
-    match (find_class(cx, draft), find_image(cx, draft), find_storage(cx, draft)) {
-        (Ok(class), Ok(image), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy }),
-        (class, image, storage) => {
-            let errors = [class.err(), image.err(), storage.err()].into_iter().flatten();
+    let set_policy = find_set_policy(cx, draft).transpose();
+    match (find_class(cx, draft), find_image(cx, draft), set_policy, find_storage(cx, draft)) {
+        (Ok(class), Ok(image), Ok(set_policy), Ok(storage_policy)) => Ok(Needs { class, image, storage_policy, set_policy, applied: None }),
+        (class, image, set_policy, storage) => {
+            let errors = [class.err(), image.err(), set_policy.err(), storage.err()].into_iter().flatten();
             Err(errors.map(|missing| missing.message.to_string()).collect::<Vec<_>>().join("\n"))
         }
     }
@@ -148,6 +174,11 @@ fn find_image(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<VirtualMachineImageSta
         Some(ready) if ready.status == ConditionStatus::False => Err(Missing::new(ready.reason.clone(), ready.message.clone())),
         _ => Err(Missing::new(Reason::NotReady, "VirtualMachineImage is not ready")),
     }
+}
+
+/// The set resource policy; nothing where none is named.
+fn find_set_policy(cx: &mut Cx<'_>, draft: &VmDraft) -> Option<Result<set_policy::Policy, Missing>> {
+    Some(set_policy::find(cx, draft)?.map_err(|(reason, message)| Missing::new(reason, message)))
 }
 
 /// The secrets that the bootstrap providers name; without a bootstrap there is no condition.

@@ -12,9 +12,11 @@ use vmtwin_model::vsphere::{Operation, Reply};
 use super::interfaces::Interface;
 use super::place::Place;
 use super::prerequisites::Needs;
+use super::{instance, placed_devices};
 use crate::affinity::{self, Purpose};
-use crate::features::Features;
+use crate::features::Feature;
 use crate::pass::{Cx, Flow};
+use crate::policy::workload;
 use crate::verdict::Verdict;
 use crate::vm::{VmDraft, ask, keys};
 
@@ -37,23 +39,31 @@ pub(super) fn build(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, interfaces:
     spec.instance_uuid = Some(draft.spec().instance_uuid.as_str().into());
     spec.extra_config.push(OptionValue::new(keys::NAMESPACED_NAME, owner));
     spec.managed_by = Some(managed_by());
+    workload::add_to(&mut spec, needs.applied.as_ref());
     affinity::add_to(&mut spec, &cx.settings.features, draft.view(), Purpose::Creation);
     Ok(spec)
 }
 
 /// The spec with which a place for the VM is looked for.
-pub(super) fn to_be_placed(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, place: &Place) -> Flow<ConfigSpec> {
-    let clock = clock_if_needed(cx, needs.class(), place.cluster.as_ref())?;
-    for_placement(&cx.settings.features, draft, needs, clock)
+pub(super) fn to_be_placed(
+    cx: &mut Cx<'_>,
+    draft: &VmDraft,
+    needs: &Needs,
+    cluster: Option<&vmtwin_model::id::ClusterId>,
+) -> Flow<ConfigSpec> {
+    let clock = clock_if_needed(cx, needs.class(), cluster)?;
+    for_placement(cx, draft, needs, clock)
 }
 
-/// The same at a known clock; it asks nobody.
-pub(crate) fn for_placement(features: &Features, draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
+/// The same at a known clock; it asks vSphere nothing. Source: placement-groups §3.5.
+pub(crate) fn for_placement(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
     let mut spec = base(draft, needs, clock)?;
     spec.files = Some(FileInfo::default());
-    spec.device_change.retain(|change| !change.device.type_.is_ethernet_card());
-    add_disks(&mut spec, needs);
-    affinity::add_to(&mut spec, features, draft.view(), Purpose::Placement);
+    spec.rest.remove("vAppConfig");
+    workload::add_to(&mut spec, needs.applied.as_ref());
+    let instance = instance::disks(cx, draft)?;
+    placed_devices::complete(&mut spec, needs, cx.settings.features.on(Feature::FastDeploy), instance);
+    affinity::add_to(&mut spec, &cx.settings.features, draft.view(), Purpose::Placement);
     Ok(spec)
 }
 
@@ -167,6 +177,13 @@ fn allocation(request: Option<i64>, limit: Option<i64>, config: Option<&Allocati
     Allocation { reservation: Some(config.reservation.unwrap_or(0)), limit: Some(config.limit.unwrap_or(Allocation::UNLIMITED)), shares }
 }
 
+/// The guest ID that a new VM will have, as far as it is known.
+pub(crate) fn guest_of(draft: &VmDraft, needs: &Needs) -> Flow<Arc<str>> {
+    let class = class_config(needs.class())?.guest_id;
+    let of_image = || needs.image.os_info.as_ref().map(|os| os.type_.as_str().into()).unwrap_or_default();
+    Ok(guest_id(draft, needs, class).unwrap_or_else(of_image))
+}
+
 /// The VM's own guest ID; else the class's, unless that says nothing either; else the image's, which the deploy brings.
 fn guest_id(draft: &VmDraft, needs: &Needs, class: Option<Arc<str>>) -> Option<Arc<str>> {
     let own = &draft.spec().guest_id;
@@ -239,25 +256,6 @@ pub(crate) fn plug(card: &mut Device, interface: &Interface) {
     if !interface.mac.is_empty() {
         card.address_type = Some("manual".into());
         card.mac_address = Some(interface.mac.as_str().into());
-    }
-}
-
-/// The image's disks, so that the place has room for them; a small one stands in where the image has none.
-fn add_disks(spec: &mut ConfigSpec, needs: &Needs) {
-    use vmtwin_model::units::Bytes;
-    use vmtwin_model::vsphere::spec::FileOperation;
-
-    let capacities: Vec<Bytes> = needs.image.disks.iter().filter_map(|disk| disk.limit).collect();
-    let capacities = if capacities.is_empty() { vec![MiB(1).to_bytes()] } else { capacities };
-    for (capacity, key) in capacities.into_iter().zip((-42..).step_by(1).map(|n: i32| n - 1)) {
-        let mut disk = Device::new(DeviceType::VirtualDisk, key);
-        disk.capacity_in_bytes = Some(capacity);
-        disk.backing = Some(Backing { thin_provisioned: Some(true), ..Backing::default() });
-        spec.device_change.push(DeviceChange {
-            file_operation: Some(FileOperation::Create),
-            profile: vec![ProfileSpec { profile_id: needs.storage_policy.clone() }],
-            ..DeviceChange::add(disk)
-        });
     }
 }
 

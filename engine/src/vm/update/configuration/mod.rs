@@ -5,6 +5,7 @@
 
 pub(crate) mod bootstrap;
 mod cdrom;
+mod cluster_module;
 mod network_config;
 pub(crate) mod nics;
 pub(crate) mod resize;
@@ -23,6 +24,7 @@ use super::{has_running_task, paused_by, power};
 use crate::crypto::Doing;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known, Stop};
+use crate::policy::workload;
 use crate::verdict::Verdict;
 use crate::vm::create::{interfaces, prerequisites, spec};
 use crate::vm::encryption::{self, Scope};
@@ -93,11 +95,14 @@ fn bring_up_to_date(
     let mut change = marks(draft, config);
     let class = find_class(cx, draft, set)?;
     prerequisites::check_bootstrap(cx, draft).map_err(Verdict::Failed)?;
+    cluster_module::join(cx, draft, vm)?;
     if draft.spec().guest_id.is_empty() && draft.status().conditions.condition(&ConditionType::GuestIdReconfigured).is_some() {
         draft.status_mut().conditions.take(&ConditionType::GuestIdReconfigured);
     }
     hardware_version(cx, draft, vm, config)?;
     let ready = interfaces::ready(cx, draft)?;
+    let applied = policies(cx, draft, config)?;
+    workload::correct(&mut change, vm, applied.as_ref());
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
     if cx.settings.features.on(Feature::MutableNetworks) && set != Set::On {
         change.device_change.extend(nics::changes(cx, draft, &config.hardware.device, &ready));
@@ -132,6 +137,15 @@ fn prepare_guest(
         return Ok(());
     }
     bootstrap::apply(cx, draft, vm, config, ready)
+}
+
+/// The compute policies that apply, told in the status.
+fn policies(cx: &mut Cx<'_>, draft: &mut VmDraft, config: &Config) -> Flow<Option<workload::Applied>> {
+    let own = draft.spec().guest_id.clone();
+    let guest_id = if own.is_empty() { &*config.guest_id } else { own.as_str() };
+    let applied = workload::applied(cx, draft, guest_id, workload::Stage::Existing)?;
+    workload::report(draft, applied.as_ref());
+    Ok(applied)
 }
 
 fn set_of(cx: &Cx<'_>, draft: &VmDraft, vm: &vsphere::VirtualMachine) -> Set {
