@@ -56,7 +56,7 @@ pub(crate) fn add_to(config: &mut ConfigSpec, features: &Features, vm: View<'_, 
     let mentioned = mentioned(affinity, scopes);
     let own = vm.meta.labels.iter().flatten().filter(|(key, _)| !is_vm_operators(key)).map(|(key, value)| format!("{key}:{value}"));
     let tags: Vec<Value> = own
-        .filter(|tag| every_label || mentioned.contains(tag))
+        .filter(|tag| (every_label || mentioned.contains(tag)) && !crate::planted::is("tags-forgotten"))
         .map(|tag| json!({"_typeName": "TagSpec", "operation": "add", "id": tag_id(&tag, namespace)}))
         .collect();
     if !tags.is_empty() {
@@ -75,7 +75,7 @@ pub(crate) fn is_kubernetes_node(meta: &ObjectMeta) -> bool {
 
 /// The zone that a VM's label names.
 pub(crate) fn zone_label(meta: &ObjectMeta) -> Option<&str> {
-    meta.labels.as_ref()?.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty())
+    meta.labels.as_ref()?.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty() && !crate::planted::is("zone-label-ignored"))
 }
 
 fn scopes(features: &Features, meta: &ObjectMeta, purpose: Purpose) -> Scopes {

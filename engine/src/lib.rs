@@ -19,6 +19,7 @@ pub mod guest_network;
 mod limits;
 mod pass;
 mod placement;
+pub mod planted;
 mod policy;
 mod queue;
 mod set_policy;

@@ -4,6 +4,7 @@ pub mod admit;
 pub mod check;
 pub mod diagnostics;
 pub mod explain;
+pub mod explore;
 pub mod format;
 pub mod invariants;
 pub mod log;

@@ -3,12 +3,14 @@
 pub mod admit;
 pub mod completions;
 pub mod explain;
+pub mod explore;
 pub mod features;
 pub mod init;
 pub mod lint;
 pub mod man;
 pub mod run;
 pub mod schema;
+pub mod shrink;
 pub mod timeline;
 
 use crate::arguments::{Arguments, Command};
@@ -24,6 +26,8 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Lint(arguments) => lint::run(&arguments, console, out),
         Command::Timeline(arguments) => timeline::run(&arguments, console, out),
         Command::Explain(arguments) => explain::run(&arguments, console, out),
+        Command::Explore(arguments) => explore::run(&arguments, console, out),
+        Command::Shrink(arguments) => shrink::run(&arguments, console, out),
         Command::Admit(arguments) => admit::run(&arguments, console, out),
         Command::Features(arguments) => features::run(&arguments, console, out),
         Command::Schema(arguments) => schema::run(&arguments, out),

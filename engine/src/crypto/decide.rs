@@ -46,7 +46,8 @@ pub(crate) fn existing(wanted: &Wanted, current: Option<&CryptoKeyId>, qualifies
         // Whether it qualifies is for the validation to say.
         (Wanted::Class(key), None) => Deed::Encrypt(key.clone()),
         (Wanted::Class(key), Some(current)) => {
-            let same = key.provider() == current.provider() && (key.key_id.is_empty() || key.key_id == current.key_id);
+            let same = key.provider() == current.provider()
+                && ((key.key_id.is_empty() && !crate::planted::is("rekey-on-empty-key")) || key.key_id == current.key_id);
             if same { Deed::Nothing } else { Deed::Recrypt(key.clone()) }
         }
         (Wanted::Default(Some(provider)), None) if qualifies => Deed::Encrypt(CryptoKeyId::new(provider.clone(), "")),

@@ -48,6 +48,9 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>)
             *list.get_mut(place).expect("each place of the plan is in the list") = entry;
         }
     }
+    if crate::planted::is("leaver-kept") && group.status().members.len() > list.len() {
+        list = group.status().members.clone();
+    }
     if group.status().members != list {
         group.status_mut().members = list;
     }

@@ -206,6 +206,9 @@ impl Member for VirtualMachineGroup {
             }
         }
         let Some((order, instant)) = order.and_then(|order| Some((order, order.instant(delay, membership)?))) else { return };
+        if crate::planted::is("off-stops-at-first-level") && order.state == PowerState::PoweredOff {
+            return;
+        }
         let apply_time = match order.state {
             PowerState::PoweredOn | PowerState::PoweredOff => Some(instant.to_string()),
             PowerState::Suspended => None,

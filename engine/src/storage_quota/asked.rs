@@ -66,7 +66,7 @@ pub(super) fn policy(objects: &dyn Objects, storage_class: &str) -> Result<Strin
 
 /// QU-14: the sum of what an image's disks may grow to.
 pub(super) fn capacity_of(image: &VirtualMachineImageStatus) -> Bytes {
-    image.disks.iter().filter_map(|disk| disk.limit).sum()
+    image.disks.iter().filter_map(|disk| if crate::planted::is("quota-counts-size") { disk.requested } else { disk.limit }).sum()
 }
 
 /// QU-11: an image's status.

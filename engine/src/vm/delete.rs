@@ -10,7 +10,9 @@ use crate::pass::{Cx, Flow, Stop};
 use crate::verdict::Verdict;
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
-    if draft.annotation(keys::PAUSED).is_some() || draft.has_annotation_below(keys::DELETE_CHECK) {
+    let checks = draft.meta().annotations.iter().flatten().filter(|(key, _)| key.starts_with(keys::DELETE_CHECK)).count();
+    let enough = usize::from(crate::planted::is("one-check-is-enough"));
+    if draft.annotation(keys::PAUSED).is_some() || checks > enough {
         return Ok(Verdict::Done);
     }
     if draft.has_finalizer(keys::FINALIZER) || draft.has_finalizer(keys::OLD_FINALIZER) {

@@ -22,7 +22,7 @@ pub(super) fn find(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Option<Arc<vsph
         return Ok(Some(vm));
     }
     let uuids = [draft.spec().instance_uuid.clone(), draft.base().uid().to_owned()];
-    for uuid in uuids.into_iter().filter(|uuid| !uuid.is_empty()) {
+    for uuid in uuids.into_iter().filter(|uuid| !uuid.is_empty() && !crate::planted::is("create-not-searched")) {
         let operation = Operation::FindAllByUuid { uuid: uuid.as_str().into() };
         let Reply::Found(vms) = ask(cx, operation, "failed to find vm by instance UUID")? else { unreachable!("a search finds") };
         match vms.as_slice() {

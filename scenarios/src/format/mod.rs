@@ -12,6 +12,7 @@ mod lower;
 mod matrix;
 mod near;
 mod output;
+pub mod profile;
 mod reader;
 mod schema;
 mod section;
@@ -98,6 +99,85 @@ pub fn load_within(name: &Path, bytes: &[u8], files: &dyn Files, limits: &Limits
         scenarios.clear();
     }
     Loaded { scenarios, diagnostics: session.sink.finish() }
+}
+
+/// A scenario file as documents that stand for themselves: one for each point of the matrix, with all that it refers to in place.
+///
+/// # Errors
+/// All that is wrong with the file.
+pub fn resolve(path: &Path, root: &Root) -> Result<Vec<serde_json::Value>, Vec<crate::diagnostics::Diagnostic>> {
+    let disk = Disk::new(root.clone());
+    let bytes = disk.read(path).map_err(|error| vec![session::unreadable(path, &error)])?;
+    let loaded = load_bytes(path, &bytes, &disk);
+    if loaded.scenarios.is_empty() {
+        return Err(loaded.diagnostics);
+    }
+    let mut session = Session::new(&disk, &Limits::default());
+    let documents = session.take(path, &bytes).map(|read| read.documents.clone()).unwrap_or_default();
+    let Some(scenario) = documents.iter().find(|document| own_kind(document) == Some("Scenario")) else { return Ok(Vec::new()) };
+    let beside: Vec<serde_json::Value> =
+        documents.iter().filter(|document| own_kind(document).is_none()).map(|document| document.to_value()).collect();
+    let mut resolved = Vec::new();
+    for point in matrix::expand(Node::clone(scenario), &mut session.sink) {
+        let mut node = point.root;
+        session.put_inventory(&mut node);
+        let root = Arc::new(node);
+        let mut document = root.to_value();
+        if let Some(spec) = document.get_mut("spec").and_then(serde_json::Value::as_object_mut) {
+            spec.shift_remove("matrix");
+        }
+        if !beside.is_empty() {
+            let objects = &mut document["spec"]["objects"];
+            match objects.as_array_mut() {
+                Some(objects) => objects.extend(beside.iter().cloned()),
+                None => *objects = beside.clone().into(),
+            }
+        }
+        put_files(&mut session, &root, NodePath::root(), &mut document);
+        if let Some(name) = document.pointer_mut("/metadata/name") {
+            *name = format!("{}{}", name.as_str().unwrap_or_default(), point.suffix).into();
+        }
+        resolved.push(document);
+    }
+    Ok(resolved)
+}
+
+/// Puts the manifests in the places of the files that lists of them name.
+fn put_files(session: &mut Session<'_>, root: &Arc<Node>, path: NodePath, value: &mut serde_json::Value) {
+    use serde_json::Value;
+
+    let is_file = |value: &Value| value.get("file").is_some_and(Value::is_string) && value.get("kind").is_none();
+    let read = |session: &mut Session<'_>, path: &NodePath| {
+        let mut raws = Vec::new();
+        session.manifests(root, path, &mut raws);
+        raws.iter().filter_map(|raw| raw.node().map(Node::to_value)).collect::<Vec<Value>>()
+    };
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let below = path.key(name.as_str());
+                if is_file(value) {
+                    *value = read(session, &below).into();
+                } else {
+                    put_files(session, root, below, value);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let mut all = Vec::with_capacity(items.len());
+            for (at, mut item) in std::mem::take(items).into_iter().enumerate() {
+                let below = path.index(at);
+                if is_file(&item) {
+                    all.extend(read(session, &below));
+                } else {
+                    put_files(session, root, below, &mut item);
+                    all.push(item);
+                }
+            }
+            *items = all;
+        }
+        _ => {}
+    }
 }
 
 /// Whether a file holds a scenario, as far as can be told without judging it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::section::scenario::{Inventory, Scenario};
 
 /// The kinds that have a schema.
-pub const KINDS: &[&str] = &["Scenario", "Inventory"];
+pub const KINDS: &[&str] = &["Scenario", "Inventory", "ExploreProfile"];
 
 /// The schema (draft 2020-12) of a kind, or of any document of the format.
 #[must_use]
@@ -17,6 +17,7 @@ pub fn schema(kind: Option<&str>) -> Option<Value> {
     match kind {
         Some("Scenario") => Some(scenario().clone()),
         Some("Inventory") => Some(inventory().clone()),
+        Some("ExploreProfile") => Some(super::profile::schema()),
         Some(_) => None,
         None => Some(any()),
     }
@@ -79,7 +80,7 @@ mod tests {
         for kind in KINDS {
             let schema = schema(Some(kind)).expect("the kind has a schema");
             walk(&schema, kind, &mut bare);
-            for (name, definition) in schema["$defs"].as_object().expect("definitions") {
+            for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
                 walk(definition, name, &mut bare);
             }
         }

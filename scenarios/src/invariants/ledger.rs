@@ -13,6 +13,7 @@ use vmtwin_model::time::Timestamp;
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{self, Operation};
 
+use super::history::History;
 use crate::log::{Data, Event, Record, Source};
 use crate::runner::Simulation;
 
@@ -37,6 +38,19 @@ pub(super) struct Ledger {
     pub(super) owners: Shards<Arc<str>, BTreeSet<ObjectKey>>,
     /// What changed since nothing was due last.
     pub(super) touched: Touched,
+    /// How each open pass found the VM.
+    pub(super) began: BTreeMap<u64, Began>,
+    /// What happened over the whole run.
+    pub(super) history: History,
+}
+
+/// How a pass found its VM.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began {
+    /// Its power state.
+    pub(super) state: PowerState,
+    /// Whether VM Tools ran.
+    pub(super) tools_run: bool,
 }
 
 /// VMs and objects that a rule of rest has to look at.
@@ -66,12 +80,16 @@ struct Marks {
 /// A call of a pass.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
+    /// The number of its record.
+    pub(super) seq: u64,
     /// The call.
     pub(super) operation: Operation,
     /// When.
     pub(super) at: Timestamp,
     /// The VM's power state just then.
     pub(super) state: Option<PowerState>,
+    /// At a power-on: the first class disks that the VM had just then.
+    pub(super) disks: BTreeSet<Arc<str>>,
 }
 
 impl Ledger {
@@ -87,6 +105,7 @@ impl Ledger {
                 ledger.touched.objects.insert(object.key.clone());
             }
         }
+        ledger.history = History::begin(simulation);
         ledger
     }
 
@@ -105,8 +124,13 @@ impl Ledger {
             }
             (Event::Wake, _) => self.wake(simulation, record),
             (Event::Operation, Data::Call(operation)) => {
-                let state = operation.vm().and_then(|vm| simulation.world().vm(vm)).map(|vm| vm.runtime.power_state);
-                let call = Call { operation: operation.clone(), at: record.at, state };
+                let vm = operation.vm().and_then(|vm| simulation.world().vm(vm));
+                let disks = match operation {
+                    Operation::PowerOnVm { .. } => vm.map(|vm| disks_of(vm).collect()).unwrap_or_default(),
+                    _ => BTreeSet::new(),
+                };
+                let state = vm.map(|vm| vm.runtime.power_state);
+                let call = Call { seq: record.seq, operation: operation.clone(), at: record.at, state, disks };
                 self.open.entry(record.cause.0).or_default().push(call);
             }
             (Event::Change, _) if matches!(record.source, Source::Vsphere | Source::Guest | Source::Operator) => {
@@ -114,6 +138,19 @@ impl Ledger {
             }
             _ => {}
         }
+        self.history.take(simulation, record);
+        if record.event == Event::Pass {
+            let calls = self.open.get(&record.cause.0).map(Vec::as_slice).unwrap_or_default();
+            let known = self.known(simulation, record).cloned();
+            self.history.passed(simulation, record, calls, known.as_ref());
+        }
+    }
+
+    /// The object that a pass was for, in the version that it had.
+    pub(super) fn known<'a>(&'a self, simulation: &'a Simulation, record: &Record) -> Option<&'a Arc<Object>> {
+        let Data::Passed(passed) = &record.data else { return None };
+        let (key, version) = passed.saw.iter().find(|(key, _)| *key == passed.key.object)?;
+        self.versions.get(key)?.get(version).or_else(|| simulation.api().get(key).filter(|object| object.resource_version == *version))
     }
 
     fn own(&mut self, before: Option<&Arc<Object>>, after: Option<&Arc<Object>>) {
@@ -159,8 +196,11 @@ impl Ledger {
 
     fn wake(&mut self, simulation: &Simulation, record: &Record) {
         let Some(key) = record.object.clone() else { return };
-        let states = vm_of(simulation, &key).map(|vm| vm.runtime.power_state);
-        self.states.insert(record.seq, states.into_iter().collect());
+        let vm = vm_of(simulation, &key);
+        if let Some(vm) = vm {
+            self.began.insert(record.seq, Began { state: vm.runtime.power_state, tools_run: vm.tools_run() });
+        }
+        self.states.insert(record.seq, vm.map(|vm| vm.runtime.power_state).into_iter().collect());
         self.passes.entry(key).insert(record.seq);
     }
 
@@ -214,6 +254,7 @@ impl Ledger {
         let wake = record.cause.0;
         self.open.remove(&wake);
         self.states.remove(&wake);
+        self.began.remove(&wake);
         if let Some(passes) = self.passes.get_mut(key) {
             passes.remove(&wake);
             if passes.is_empty() {
@@ -247,6 +288,12 @@ pub(super) fn vm_of<'a>(simulation: &'a Simulation, key: &ObjectKey) -> Option<&
     let object = simulation.api().get(key)?;
     let id = &object.view::<VirtualMachine>()?.status.unique_id;
     simulation.world().vm(&VmId::from(id.as_str())).or_else(|| simulation.world().vm_named(&key.namespaced_name()))
+}
+
+/// The ids of the first class disks that a VM has.
+pub(super) fn disks_of(vm: &vsphere::VirtualMachine) -> impl Iterator<Item = Arc<str>> {
+    let devices = vm.config.iter().flat_map(|config| &config.hardware.device);
+    devices.filter_map(|device| device.rest.get("vDiskId")?.get("id")?.as_str()).map(Arc::from)
 }
 
 /// Takes a member out of an index, and the entry with the last one.

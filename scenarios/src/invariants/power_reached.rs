@@ -1,12 +1,12 @@
 //! In the end a VM has the power state that is desired. Source: seed "Power States", "Working with VMs": tries until it can.
 
-use vmtwin_model::kube::power::{PowerOpMode, PowerState as Desired};
+use vmtwin_model::kube::power::PowerState as Desired;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
-use vmtwin_model::kube::{ConditionType, Conditions, View as Typed};
-use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::time::Span;
 use vmtwin_model::vsphere;
-use vmtwin_model::vsphere::vm::{ConnectionState, PowerState as Observed};
+use vmtwin_model::vsphere::vm::PowerState as Observed;
 
+use super::excused::excused;
 use super::{Check, Invariant, View, When};
 use crate::log::Outcome;
 
@@ -26,7 +26,8 @@ fn check(view: &View<'_>, out: &mut Check) {
         let key = &object.object.key;
         let Some(vm) = view.vm_of(key) else { continue };
         let Some(desired) = object.spec.power_state else { continue };
-        if excused(view, object, vm, desired) {
+        let cannot_suspend = desired == Desired::Suspended && vm.runtime.power_state == Observed::PoweredOff;
+        if cannot_suspend || excused(view, object, vm) {
             continue;
         }
         let reached = matches!(
@@ -44,24 +45,6 @@ fn check(view: &View<'_>, out: &mut Check) {
             out.violated(&[key, &vm.id], format!("{desired} is desired, and nobody tries any more"), desired.to_string(), observed);
         }
     }
-}
-
-/// What a VM may rightly wait for. Source: reproduce §2 ("Excused").
-fn excused(view: &View<'_>, object: Typed<'_, VirtualMachine>, vm: &vsphere::VirtualMachine, desired: Desired) -> bool {
-    let annotations = || object.meta.annotations.iter().flatten();
-    let has = |prefix: &str| annotations().any(|(key, _)| key.starts_with(prefix));
-    let paused = has("vmoperator.vmware.com/paused") || vm.extra_config("vmservice.virtualmachine.pause").is_some();
-    let held = has("poweron.check.vmoperator.vmware.com/") || object.object.is_deleting();
-    let delayed = annotations()
-        .find(|(key, _)| key.as_str() == "vmoperator.vmware.com.protected/apply-power-state-time")
-        .is_some_and(|(_, at)| Timestamp::parse(at).is_ok_and(|at| at > view.now()));
-    let soft = [object.spec.power_off_mode, object.spec.suspend_mode].contains(&Some(PowerOpMode::Soft));
-    let cannot_suspend = desired == Desired::Suspended && vm.runtime.power_state == Observed::PoweredOff;
-    let unreachable = vm.runtime.connection_state != ConnectionState::Connected;
-    let moved = object.status.conditions.condition(&ConditionType::LocationValid).is_some_and(|condition| !condition.is_true());
-    let class_missing = object.status.conditions.condition(&ConditionType::ClassReady).is_some_and(|condition| !condition.is_true());
-    let storage_waits = object.spec.volumes.iter().any(|volume| volume.persistent_volume_claim.is_some());
-    paused || held || delayed || soft || cannot_suspend || unreachable || moved || class_missing || storage_waits
 }
 
 /// The last call on the VM failed, and not long ago: it will be tried again.

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vmtwin_model::id::VmId;
+use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::{Object, ObjectKey, Resource, View as Typed};
 use vmtwin_model::time::Timestamp;
-use vmtwin_model::vsphere::inventory::{Cluster, Host, Name};
+use vmtwin_model::vsphere::inventory::{Cluster, Host, HostState, Name};
 use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{self, Inventory};
 
-use super::ledger::{Call, Ledger, Touched, vm_of};
-use crate::log::{Data, Event, Record};
+use super::history::History;
+use super::ledger::{Began, Call, Ledger, Touched, vm_of};
+use crate::log::{Data, Event, Outcome, Record};
 use crate::runner::{CallRecord, Simulation};
 
 /// What a rule looks at.
@@ -121,9 +123,106 @@ impl<'a> View<'a> {
     /// The object that a pass was for, in the version that it had; nothing if the record isn't a pass's end.
     #[must_use]
     pub fn known(&self, record: &Record) -> Option<&'a Arc<Object>> {
+        self.ledger.known(self.simulation, record)
+    }
+
+    /// Another object that a pass saw, in the version that it had.
+    #[must_use]
+    pub fn known_other(&self, record: &Record, key: &ObjectKey) -> Option<&'a Arc<Object>> {
         let Data::Passed(passed) = &record.data else { return None };
-        let (key, version) = passed.saw.iter().find(|(key, _)| *key == passed.key.object)?;
-        self.ledger.versions.get(key)?.get(version).or_else(|| self.object(key).filter(|object| object.resource_version == *version))
+        let (_, version) = passed.saw.iter().find(|(seen, _)| seen == key)?;
+        let kept = self.ledger.versions.get(key).and_then(|versions| versions.get(version));
+        kept.or_else(|| self.object(key).filter(|object| object.resource_version == *version))
+    }
+
+    /// How the pass that a record ends found its VM.
+    pub(super) fn began(&self, record: &Record) -> Option<Began> {
+        self.ledger.began.get(&record.cause.0).copied()
+    }
+
+    /// What happened over the whole run.
+    pub(super) fn history(&self) -> &'a History {
+        &self.ledger.history
+    }
+
+    /// The operator's call of this number.
+    #[must_use]
+    pub fn call(&self, seq: u64) -> Option<&'a CallRecord> {
+        let calls = self.simulation.calls();
+        calls.binary_search_by_key(&seq, |call| call.seq).ok().map(|at| &calls[at])
+    }
+
+    /// Whether the operator heard that its call was done.
+    #[must_use]
+    pub fn succeeded(&self, seq: u64) -> bool {
+        self.call(seq).is_some_and(|call| call.ended == Some(Outcome::Success))
+    }
+
+    /// Whether a gate of this name is on.
+    #[must_use]
+    pub fn gate_is_on(&self, name: &str) -> bool {
+        self.simulation.gate_is_on(name)
+    }
+
+    /// Whether something is still due that a settled system hasn't ahead, though no fault may end any more.
+    #[must_use]
+    pub fn is_restless(&self) -> bool {
+        self.simulation.next_pending().is_some_and(|at| at <= self.now()) && !self.simulation.world().faults_may_end()
+    }
+
+    /// A host as vCenter shows it.
+    #[must_use]
+    pub fn host_state(&self, name: &str) -> Option<(HostState, bool)> {
+        self.simulation.world().host_named(name).map(|host| (host.state, host.evacuating))
+    }
+
+    /// The zone of a host.
+    #[must_use]
+    pub fn zone_of_host(&self, name: &str) -> Option<&'a str> {
+        let (zone, ..) = *self.described.hosts.get(name)?;
+        Some(&self.described.inventory.zones[zone].name)
+    }
+
+    /// The objects that were touched by a record or hang on it: the last one that was worked on.
+    #[must_use]
+    pub fn last_woken(&self) -> Option<&'a ObjectKey> {
+        self.ledger.history.last_woken.as_ref()
+    }
+
+    /// Whether a group is its own ancestor, or would be if its ancestors listed it.
+    #[must_use]
+    pub fn in_ring(&self, key: &ObjectKey) -> bool {
+        let mut above = key.clone();
+        let mut met = BTreeSet::from([key.clone()]);
+        while let Some(group) = self.object(&above).and_then(|object| object.view::<VirtualMachineGroup>()) {
+            if group.spec.group_name.is_empty() {
+                return false;
+            }
+            above = ObjectKey::of::<VirtualMachineGroup>(key.namespace.clone(), group.spec.group_name.as_str());
+            if !met.insert(above.clone()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a group names no parent, or one that lists it; and so on upwards.
+    #[must_use]
+    pub fn is_linked_up(&self, group: Typed<'_, VirtualMachineGroup>) -> bool {
+        let (key, parent) = (&group.object.key, &group.spec.group_name);
+        if parent.is_empty() {
+            return true;
+        }
+        let parent = ObjectKey::of::<VirtualMachineGroup>(key.namespace.clone(), parent.as_str());
+        let Some(parent) = self.object(&parent).and_then(|object| object.view::<VirtualMachineGroup>()) else { return false };
+        let members = parent.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members);
+        let mut listed = members.filter(|member| member.kind == Some(MemberKind::VirtualMachineGroup));
+        !parent.object.is_deleting() && listed.any(|member| *member.name == *key.name) && !self.in_ring(key) && self.is_linked_up(parent)
+    }
+
+    /// All VMs of the infrastructure.
+    pub fn vms(&self) -> impl Iterator<Item = &'a Arc<vsphere::VirtualMachine>> {
+        self.simulation.world().vms()
     }
 
     /// The calls of the pass that a record ends.

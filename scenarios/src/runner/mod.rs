@@ -15,5 +15,5 @@ pub(crate) mod stored;
 pub use live::VSPHERE;
 pub use report::{Difference, Failure, Report, RunResult, StepReport, StepResult, Violation};
 pub(crate) use run::run_to;
-pub use run::{Options, Ran, run, set_up};
+pub use run::{Failing, Observer, Options, Ran, run, run_observed, set_up};
 pub use simulation::{CallRecord, NoticeRecord, Setup, SetupError, Simulation, Turn};

@@ -28,11 +28,22 @@ pub struct Options {
     pub keep: Keep,
     /// In which order the API server gives out its inner ids; for tests of determinism.
     pub id_order: IdOrder,
+    /// Whether a step that fails ends the run.
+    pub failing: Failing,
+}
+
+/// What a step that fails does to its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// It ends the run, and the rest is skipped.
+    Ends,
+    /// The run goes on: a drawn step may meet what its drawer couldn't foresee.
+    GoesOn,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense }
+        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense, failing: Failing::Ends }
     }
 }
 
@@ -47,7 +58,12 @@ pub struct Ran {
     pub final_objects: Vec<Value>,
     /// How much the operator did.
     pub work: vmtwin_engine::Work,
+    /// How often each invariant could have failed.
+    pub premises: std::collections::BTreeMap<&'static str, u64>,
 }
+
+/// Sees every record of a run, in order.
+pub type Observer<'a> = dyn FnMut(&Simulation, &[Arc<Record>]) + 'a;
 
 /// A run under way: the simulation and what watches it.
 pub(super) struct Run<'a> {
@@ -60,6 +76,7 @@ pub(super) struct Run<'a> {
     pub(super) applied: std::collections::BTreeMap<vmtwin_model::kube::ObjectKey, &'a Value>,
     pub(super) step_began: Vec<u64>,
     patience: Patience<'a>,
+    observer: &'a mut Observer<'a>,
 }
 
 /// Whether to go on. Asking costs, so it is asked once in many turns.
@@ -105,6 +122,7 @@ impl Run<'_> {
 
     /// Lets the invariants see what was just written.
     pub(super) fn watch(&mut self, records: &[Arc<Record>]) {
+        (self.observer)(&self.simulation, records);
         let found = self.monitor.after(&self.simulation, records);
         self.violations.extend(found);
     }
@@ -133,6 +151,12 @@ impl Run<'_> {
 /// Runs a scenario. `cancelled` is asked now and then whether to stop.
 #[must_use]
 pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool) -> Ran {
+    run_observed(scenario, options, cancelled, &mut |_, _| {})
+}
+
+/// Runs a scenario, and shows every record to an observer.
+#[must_use]
+pub fn run_observed<'a>(scenario: &'a Scenario, options: &Options, cancelled: &'a dyn Fn() -> bool, observer: &'a mut Observer<'a>) -> Ran {
     let seed = options.seed.unwrap_or(scenario.seed);
     let blank = |result| Report {
         name: scenario.name.clone(),
@@ -151,7 +175,13 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         Err(error) => {
             let mut report = blank(RunResult::Invalid);
             report.steps.push(failed_setup("setup", error, None));
-            return Ran { report, records: Vec::new(), final_objects: Vec::new(), work: vmtwin_engine::Work::default() };
+            return Ran {
+                report,
+                records: Vec::new(),
+                final_objects: Vec::new(),
+                work: vmtwin_engine::Work::default(),
+                premises: Default::default(),
+            };
         }
     };
     let mut run = Run {
@@ -162,11 +192,12 @@ pub fn run(scenario: &Scenario, options: &Options, cancelled: &dyn Fn() -> bool)
         applied: std::collections::BTreeMap::new(),
         step_began: Vec::new(),
         patience: Patience { cancelled, turns: 0 },
+        observer,
         simulation,
     };
     run.watch_fresh();
-    let (steps, halted) = play(&mut run, scenario);
-    finish(run, blank(RunResult::Passed), steps, halted, options.keep)
+    let (steps, halted) = play(&mut run, scenario, options.failing);
+    finish(run, blank(RunResult::Passed), steps, halted, options)
 }
 
 /// A scenario's world before anything is applied to it: for those who drive it themselves.
@@ -192,6 +223,7 @@ pub(crate) fn run_to(
     let setup = setup(scenario, &options, seed.unwrap_or(scenario.seed), settings);
     let simulation = Simulation::new(&setup).map_err(|error| setup_failed(&error))?;
     let end = scenario.start + at.unwrap_or(scenario.horizon);
+    let mut nobody = |_: &Simulation, _: &[Arc<Record>]| {};
     let mut run = Run {
         monitor: Monitor::new(&scenario.invariants, &scenario.inventory, &simulation),
         violations: Vec::new(),
@@ -200,10 +232,11 @@ pub(crate) fn run_to(
         applied: std::collections::BTreeMap::new(),
         step_began: Vec::new(),
         patience: Patience { cancelled, turns: 0 },
+        observer: &mut nobody,
         simulation,
     };
     run.watch_fresh();
-    let (_, halted) = play(&mut run, scenario);
+    let (_, halted) = play(&mut run, scenario, Failing::Ends);
     let reached = match (halted, at) {
         (Some(halt), _) => Err(halt),
         (None, Some(_)) => run.advance(end),
@@ -216,7 +249,7 @@ pub(crate) fn run_to(
 }
 
 /// Applies the objects, then takes one step after the other; the first that fails ends the scenario.
-fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Option<Halt>) {
+fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario, failing: Failing) -> (Vec<StepReport>, Option<Halt>) {
     let mut reports = Vec::new();
     let mut halted = run.drain().err();
     let mut failed = false;
@@ -228,7 +261,7 @@ fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Opti
         if let Err(failure) = steps::apply_one(run, &administrator, manifest) {
             let place = manifest.origin.place();
             reports.push(steps::report_of_failure(run, "objects", "apply", &place, failure));
-            failed = true;
+            failed = failing == Failing::Ends;
         }
         run.watch_fresh();
         halted = halted.or(run.drain().err());
@@ -260,7 +293,7 @@ fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Opti
                 failure: None,
             }),
             Ended::Failed(failure) => {
-                failed = true;
+                failed = failing == Failing::Ends;
                 reports.push(steps::report_of_failure(run, &name, step.verb.word(), &place, *failure));
             }
             Ended::Halted(halt) => halted = Some(halt),
@@ -269,14 +302,15 @@ fn play<'a>(run: &mut Run<'a>, scenario: &'a Scenario) -> (Vec<StepReport>, Opti
     (reports, halted)
 }
 
-fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, mut halted: Option<Halt>, keep: Keep) -> Ran {
+fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, mut halted: Option<Halt>, options: &Options) -> Ran {
+    let keep = options.keep;
     let virtual_time = run.elapsed();
     let (events, digest) = (run.simulation.log().len(), run.simulation.log().digest());
     let records = run.simulation.log().kept().to_vec();
     let final_objects = if keep == Keep::All { live::everything(&run.simulation) } else { Vec::new() };
     let work = run.simulation.work();
     let failed = steps.iter().any(|step| step.result == StepResult::Failed);
-    if halted.is_none() && !failed {
+    if halted.is_none() && (!failed || options.failing == Failing::GoesOn) {
         match run.monitor.follow(run.simulation.clone(), &mut || run.patience.is_over()) {
             Some(found) => run.violations.extend(found),
             None => halted = Some(Halt::Interrupted),
@@ -291,7 +325,7 @@ fn finish(mut run: Run<'_>, blank: Report, steps: Vec<StepReport>, mut halted: O
     };
     let warnings = run.simulation.warnings().to_vec();
     let report = Report { result, virtual_time, events, digest, steps, violations: run.violations, warnings, ..blank };
-    Ran { report, records, final_objects, work }
+    Ran { report, records, final_objects, work, premises: run.monitor.premises().clone() }
 }
 
 fn failed_setup(name: &str, message: String, place: Option<(String, usize, usize)>) -> StepReport {

@@ -13,6 +13,7 @@ use vmtwin_model::kube::api::{self, Admitted, ApiError, Notice, Request, Review,
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::vsphere::answer::Placement;
 use vmtwin_model::vsphere::{Action, Answer, Change, Changed, Inventory, Operation};
 use vmtwin_sim::{Happening, What, World};
 
@@ -81,6 +82,8 @@ pub struct CallRecord {
     pub method: &'static str,
     /// How it ended; nothing while it is under way.
     pub ended: Option<Outcome>,
+    /// The places that it was answered, if it asked for some.
+    pub places: Arc<[Placement]>,
 }
 
 /// A Kubernetes Event with how often it was told.
@@ -237,6 +240,12 @@ impl Simulation {
         &self.settings
     }
 
+    /// Whether a gate of this name is on.
+    #[must_use]
+    pub fn gate_is_on(&self, name: &str) -> bool {
+        vmtwin_engine::Feature::named(name).is_ok_and(|gate| self.settings.features.on(gate))
+    }
+
     /// The operator's calls on the hypervisor so far, reads excepted.
     #[must_use]
     pub fn calls(&self) -> &[CallRecord] {
@@ -364,6 +373,9 @@ impl Simulation {
             call.ended = Some(outcome.clone());
             if let Ok(vmtwin_model::vsphere::Reply::Created(made)) = &answer.result {
                 call.vm = Some(made.clone());
+            }
+            if let Ok(vmtwin_model::vsphere::Reply::Placements(places)) = &answer.result {
+                call.places = places.placements.as_slice().into();
             }
             if answer.task.is_none() {
                 let mut entry =
@@ -498,6 +510,8 @@ impl Simulation {
             Out::Call { id, object, operation } => self.call(cause, id, object, operation),
             Out::Write { id, write } => {
                 let user = self.account.clone();
+                #[cfg(feature = "planted")]
+                let write = write_back(&self.api, write);
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
                 self.inbox.push_back(Message::Written { id, result, cause });
             }
@@ -522,7 +536,7 @@ impl Simulation {
             entry.operation = Some(method);
             let seq = self.record(entry.with(Data::Call(operation.clone()))).seq;
             self.open_calls.insert(id, self.calls.len());
-            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None });
+            self.calls.push(CallRecord { seq, at: self.now, object, vm, method, ended: None, places: Arc::default() });
             Cause(seq)
         } else {
             cause
@@ -642,6 +656,19 @@ impl Simulation {
         for change in seen {
             self.tell_engine(Cause::default(), Input::Observed(change));
         }
+    }
+}
+
+/// The mistake `stale-write-back`: the whole object that was read is written, whatever stands there by now.
+#[cfg(feature = "planted")]
+fn write_back(api: &ApiServer, write: api::Write) -> api::Write {
+    match write {
+        api::Write::Update { base, meta, spec, status } if vmtwin_engine::planted::is("stale-write-back") => {
+            let current = api.get(&base.key).cloned().unwrap_or_else(|| base.clone());
+            let (meta, spec) = (meta.unwrap_or_else(|| base.meta.clone()), spec.unwrap_or_else(|| base.spec.clone()));
+            api::Write::Update { base: current, meta: Some(meta), spec: Some(spec), status }
+        }
+        write => write,
     }
 }
 

@@ -89,7 +89,8 @@ fn wait_for_group(cx: &Cx<'_>, draft: &mut VmDraft) -> Flow<()> {
 }
 
 fn power_on(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Option<()>> {
-    if draft.has_annotation_below(keys::POWER_ON_CHECK) {
+    let skipped = crate::planted::is("check-skipped-on-resume") && vm.runtime.power_state == Observed::Suspended;
+    if draft.has_annotation_below(keys::POWER_ON_CHECK) && !skipped {
         return Ok(None);
     }
     hard(cx, vm, &Operation::PowerOnVm { vm: vm.id.clone(), host: None }, Observed::PoweredOn)?;
@@ -152,8 +153,13 @@ fn ask_guest(cx: &mut Cx<'_>, vm: &vsphere::VirtualMachine, way: &Way) -> Flow<R
         let text = text_of(&operation, &failure);
         return Ok(Err(format!("soft set power state to {} failed {text}", way.to)));
     }
-    let reached = cx.wait(Until::PowerState(vm.id.clone(), way.to), SOFT_TIMEOUT)?;
+    let reached = cx.wait(Until::PowerState(vm.id.clone(), way.to), soft_timeout())?;
     Ok(if reached { Ok(()) } else { Err(format!("timed out waiting for power state {}", way.to)) })
+}
+
+/// How long a guest has.
+fn soft_timeout() -> Span {
+    if crate::planted::is("fallback-too-early") { Span::from_secs(30) } else { SOFT_TIMEOUT }
 }
 
 /// A hard operation; one that finds its end reached already counts as done.
@@ -161,6 +167,9 @@ fn hard(cx: &mut Cx<'_>, _: &vsphere::VirtualMachine, operation: &Operation, to:
     match cx.call(operation.clone())? {
         Ok(_) => Ok(()),
         Err(failure) if is_there(&failure, to) => Ok(()),
+        Err(failure) if crate::planted::is("no-capacity-is-final") && failure.is_a("InsufficientResourcesFault") => {
+            Err(Verdict::terminal(text_of(operation, &failure)).into())
+        }
         Err(failure) => {
             let text = text_of(operation, &failure);
             Err(Verdict::failed(format!("hard set power state to {to} failed: {text}")).into())
@@ -188,10 +197,19 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
     if wanted <= last || wanted > cx.now() {
         return Ok(None);
     }
-    restart_now(cx, vm, mode(draft.spec().restart_mode))?;
+    if !crate::planted::is("restart-recorded-first") {
+        restart_now(cx, vm, mode(draft.spec().restart_mode))?;
+    }
     let record = OptionValue::new(keys::LAST_RESTART_TIME, wanted.as_nanos().to_string());
     let spec = ConfigSpec { extra_config: vec![record], ..ConfigSpec::default() };
-    crate::vm::ask(cx, Operation::ReconfigVm { vm: vm.id.clone(), spec: spec.into() }, "failed to record the restart")?;
+    if !crate::planted::is("restart-not-recorded") {
+        crate::vm::ask(cx, Operation::ReconfigVm { vm: vm.id.clone(), spec: spec.into() }, "failed to record the restart")?;
+    }
+    if crate::planted::is("restart-recorded-first")
+        && let Err(Stop::Suspended) = restart_now(cx, vm, mode(draft.spec().restart_mode))
+    {
+        return Err(Stop::Suspended);
+    }
     draft.status_mut().last_restart_time = Some(wanted);
     Err(Verdict::Progress("restarted vm").into())
 }

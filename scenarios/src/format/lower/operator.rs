@@ -9,6 +9,7 @@ use crate::format::output::{InvariantSelection, NetworkProvider, OperatorSection
 use crate::format::section::scalar::{Duration, Text};
 use crate::format::section::scenario::{self, FastDeployMode, Invariants, Operator};
 use crate::format::shape::shorten;
+use crate::invariants::UNCHECKED;
 
 /// The invariants that scenarios can name (reproduce §2).
 pub const INVARIANTS: &[&str] = &[
@@ -144,6 +145,11 @@ pub(in crate::format) fn invariants(cx: &mut Cx<'_>, section: &Invariants) -> In
             cx.sink.tell_help(Code::UnknownInvariant, name.region, format!("no invariant is named `{}`", shorten(&name.value)), help);
         }
     }
+    for name in &section.only {
+        if let Some((_, why)) = UNCHECKED.iter().find(|(unchecked, _)| *unchecked == name.value) {
+            cx.sink.tell(Code::UnknownInvariant, name.region, format!("`{}` isn't checked by runs: {why}", name.value));
+        }
+    }
     for name in &section.disable {
         if section.only.iter().any(|only| only.value == name.value) {
             cx.sink.tell(Code::Contradiction, name.region, format!("`{}` stands in `only`, too", shorten(&name.value)));
@@ -151,4 +157,19 @@ pub(in crate::format) fn invariants(cx: &mut Cx<'_>, section: &Invariants) -> In
     }
     let texts = |texts: &[Text]| texts.iter().map(|text| text.value.clone()).collect();
     InvariantSelection { only: texts(&section.only), disable: texts(&section.disable) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_invariant_is_checked_or_said_not_to_be() {
+        let checked: BTreeSet<&str> = crate::invariants::all().iter().map(|rule| rule.name).collect();
+        let unchecked: BTreeSet<&str> = UNCHECKED.iter().map(|(name, _)| *name).collect();
+        assert!(checked.is_disjoint(&unchecked));
+        assert_eq!(checked.union(&unchecked).copied().collect::<Vec<_>>(), INVARIANTS);
+    }
 }

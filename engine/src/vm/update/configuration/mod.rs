@@ -67,6 +67,7 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
     }
     let ready = bring_up_to_date(cx, draft, vm, config, set).map_err(of_update)?;
     if set == Set::Off
+        && !crate::planted::is("volumes-not-awaited")
         && draft.spec().power_state == Some(Desired::PoweredOn)
         && let Some(pending) = volumes::pending(draft)
     {
@@ -253,7 +254,7 @@ fn collect(
         Set::On => change.device_change.extend(cdrom::while_on(cx, draft, devices)?),
         Set::Nothing | Set::Marks | Set::Resize => {}
     }
-    if matches!(set, Set::Off | Set::Resize)
+    if (matches!(set, Set::Off | Set::Resize) || crate::planted::is("resize-while-on"))
         && let Some(class) = class
     {
         resize::collect(cx, draft, vm, config, class, change)?;
@@ -293,6 +294,9 @@ fn reconfigure(
     let guest_id = change.guest_id.clone();
     let tracking = change.change_tracking_enabled;
     let operation = Operation::ReconfigVm { vm: vm.id.clone(), spec: change.into() };
+    if resized && crate::planted::is("resize-marked-on-failure") {
+        resize::note_applied(cx, draft);
+    }
     let result = cx.call(operation.clone())?;
     note_guest_id(cx, draft, guest_id.as_deref(), result.as_ref().err());
     match result {
