@@ -55,7 +55,7 @@ pub struct Scenario {
     pub inventory: Inventory,
     /// Classes that `namespaces[].classes` describes: VirtualMachineClass manifests that are installed with the infrastructure's objects.
     pub classes: Vec<Manifest>,
-    /// Objects that are installed as they are.
+    /// Objects that are installed as they are. A claim that says that it is `Pending` is one that CSI gets nowhere with until it is changed.
     pub state: Vec<Manifest>,
     /// Manifests that the administrator applies at the start.
     pub objects: Vec<Manifest>,
