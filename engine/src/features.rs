@@ -84,7 +84,7 @@ gates! {
     VMResize: false, Upstream, false, "The whole of a class is applied at a resize.";
     VMResizeCPUMemory: true, Documented, true, "CPU, memory, reservations and limits follow the class.";
     VMSharedDisks: false, Upstream, false, "Controllers, shared disks, one attachment object for each VM.";
-    VMSnapshots: false, Upstream, false, "VirtualMachineSnapshot; snapshots are counted apart from the VM.";
+    VMSnapshots: false, Upstream, true, "VirtualMachineSnapshot; snapshots are counted apart from the VM.";
     VMVlanSubinterface: false, Upstream, false, "VLAN interfaces in the guest.";
     VMWaitForFirstConsumerPVC: false, Upstream, true, "Claims may wait for the VM's zone.";
     VSpherePolicies: false, Upstream, true, "Compute policies tag and hold VMs.";

@@ -23,6 +23,7 @@ mod policy;
 mod queue;
 mod set_policy;
 mod settings;
+mod snapshot;
 pub mod storage_quota;
 mod storage_usage;
 mod verdict;
@@ -50,7 +51,7 @@ use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
 use pass::{Argument, Around, Asked, Cx, Effects, Pass, Pending, Stop, Until};
-pub use queue::{Controller, Idle, Key, Retries};
+pub use queue::{Controller, Controllers, Idle, Key, Retries};
 use queue::{Queue, Wake};
 pub use settings::{FastDeployMode, NetworkProvider, Settings};
 use storage_quota::{Granted, Objects, RequestedCapacity};
@@ -418,6 +419,9 @@ impl Engine {
 
     /// Makes a key due; if a pass of it is open, when that ends.
     fn wake(&mut self, at: Timestamp, key: Key, wake: Wake) {
+        if !self.settings.controllers.has(key.controller) {
+            return;
+        }
         if self.active.contains(&key) {
             if !self.again.contains(&key) {
                 self.again.insert(key, wake);
@@ -438,7 +442,8 @@ impl Engine {
             | Controller::StorageQuota
             | Controller::StorageUsage
             | Controller::SetPolicy
-            | Controller::PolicyEvaluation => 0,
+            | Controller::PolicyEvaluation
+            | Controller::Snapshot => 0,
         }
     }
 
@@ -538,6 +543,7 @@ impl Engine {
             Controller::StorageUsage => storage_usage::run_usage(&mut cx),
             Controller::SetPolicy => set_policy::run(&mut cx),
             Controller::PolicyEvaluation => policy::run(&mut cx),
+            Controller::Snapshot => snapshot::run(&mut cx),
         };
         let Effects { asked, notices, spawned } = cx.into_effects();
         let because = Because::Pass(id);

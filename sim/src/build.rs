@@ -199,6 +199,7 @@ impl World {
             quotas: Quotas::default(),
             requests: 0,
             modules: Modules::default(),
+            snapshots: 0,
         }
     }
 

@@ -176,6 +176,7 @@ impl World {
                 self.forget_tasks(row, self.now);
                 self.vms.get(row).map(|row| Reply::Vm(row.seen.clone())).ok_or_else(|| refusals::not_found(VmId::TYPE, vm.as_str()))
             }
+            Operation::RetrieveSnapshot { .. } => self.snapshot_config(operation),
             Operation::ListKmipServers {} => Ok(self.list_key_providers()),
             Operation::GetDefaultKmsCluster {} => Ok(Reply::DefaultKeyProvider(self.default_key_provider().cloned())),
             Operation::QueryCryptoKeyStatus { key } => Ok(self.key_status(key)),

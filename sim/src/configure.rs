@@ -155,13 +155,14 @@ impl World {
         {
             return Err(refusals::duplicate_name(name, there.seen.id.as_str()));
         }
+        Self::check_held_disks(row, spec)?;
         let (config, written) = self.configured(row, spec)?;
         self.check_raise(row, &config)?;
         self.check_room(row, &config, &written)
     }
 
     /// Admission for a reservation that is raised while the VM is on.
-    fn check_raise(&self, row: &Vm, config: &Config) -> Result<(), Fault> {
+    pub(crate) fn check_raise(&self, row: &Vm, config: &Config) -> Result<(), Fault> {
         let Some(booked) = row.booked else { return Ok(()) };
         let size = Size::of(config);
         let more = size.reserved - booked.reserved;

@@ -18,6 +18,7 @@ use crate::image::{Behaviour, Image};
 use crate::key_provider::Subject;
 use crate::latency::transfer;
 use crate::placement::{Besides, Wish};
+use crate::snapshot::Snapshots;
 use crate::vm::Vm;
 use crate::{World, configure, power, refusals};
 
@@ -271,6 +272,7 @@ impl World {
             home: site.datastore,
             space: Vec::new(),
             written,
+            snapshots: Snapshots::default(),
             boots: 0,
             stated_files: false,
             booked: None,

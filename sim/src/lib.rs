@@ -41,6 +41,7 @@ mod refusals;
 mod search;
 mod shards;
 mod slots;
+mod snapshot;
 mod task;
 mod topology;
 #[cfg(test)]
@@ -90,6 +91,18 @@ pub struct Settings {
     pub rng: Rng,
     /// Whose network objects the neighbours answer.
     pub network_provider: NetworkProvider,
+    /// Whether CSI and CNS do anything by themselves.
+    pub csi: Csi,
+}
+
+/// Whether CSI and CNS do anything by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Csi {
+    /// They make volumes, attach them, and look at those of snapshots.
+    #[default]
+    Acts,
+    /// Somebody else says what they would answer.
+    Silent,
 }
 
 /// The Supervisor's network provider.
@@ -240,6 +253,8 @@ pub struct World {
     /// How many requests neighbours have made.
     requests: u64,
     modules: Modules,
+    /// How many snapshots were taken.
+    snapshots: u32,
 }
 
 impl World {

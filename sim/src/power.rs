@@ -37,6 +37,9 @@ impl World {
             Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
             Operation::CustomizeVm { .. } => self.check_customize(row),
             Operation::ReconfigVm { spec, .. } => self.check_reconfigure(vm, row, spec),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.check_snapshot(row, operation)
+            }
             _ => Ok(()),
         }
     }

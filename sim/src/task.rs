@@ -318,6 +318,9 @@ impl World {
             Operation::SuspendVm { vm } => Ok(self.suspend_span(vm)),
             Operation::ReconfigVm { spec, .. } => Ok(self.reconfigure_span(spec)),
             Operation::CopyVirtualDisk { .. } => Ok(self.files_span(operation)),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.start_snapshot(operation)
+            }
             _ => Ok(Span::ZERO),
         }
     }
@@ -327,6 +330,9 @@ impl World {
         match operation {
             Operation::DeployLibraryItem(_) | Operation::CreateVm { .. } => self.finish_deploy(operation, site),
             Operation::PowerOnVm { vm, .. } => self.finish_power_on(vm),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.finish_snapshot(operation)
+            }
             other => {
                 self.check_operation(other)?;
                 self.carry_out(other).map(|()| Reply::Done)
@@ -356,6 +362,9 @@ fn description(operation: &Operation) -> &'static str {
         Operation::SuspendVm { .. } => "VirtualMachine.suspend",
         Operation::ResetVm { .. } => "VirtualMachine.reset",
         Operation::DestroyVm { .. } => "VirtualMachine.destroy",
+        Operation::CreateSnapshot { .. } => "VirtualMachine.createSnapshot",
+        Operation::RevertToSnapshot { .. } => "VirtualMachineSnapshot.revert",
+        Operation::RemoveSnapshot { .. } => "VirtualMachineSnapshot.remove",
         _ => "Task",
     }
 }

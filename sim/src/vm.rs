@@ -18,6 +18,7 @@ use crate::capacity::{Booked, Size};
 use crate::guest::GuestLife;
 use crate::image::Behaviour;
 use crate::shards::Index;
+use crate::snapshot::Snapshots;
 use crate::{World, files, refusals};
 
 /// The ExtraConfig key by which a VM names the object that manages it.
@@ -41,6 +42,7 @@ pub(crate) struct Vm {
     pub(crate) space: Vec<(u32, i64)>,
     /// What its thin disks have written, by device key.
     pub(crate) written: BTreeMap<i32, Bytes>,
+    pub(crate) snapshots: Snapshots,
     /// How often it was switched on.
     pub(crate) boots: u32,
     /// The files that a scenario stated instead of having them worked out.

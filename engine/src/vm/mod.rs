@@ -5,7 +5,7 @@ mod delete;
 mod encryption;
 mod group_link;
 pub(crate) mod keys;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod probe;
 pub(crate) mod secrets;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use vmtwin_model::kube::api::{Notice, Write};
 use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
-use vmtwin_model::kube::{ConditionType, Conditions, View};
+use vmtwin_model::kube::{Condition, ConditionType, Conditions, View};
 use vmtwin_model::vsphere::{Failure, Operation};
 
 use crate::draft::Draft;
@@ -73,8 +73,30 @@ pub(crate) fn run_probe(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
 fn with_draft(cx: &mut Cx<'_>, body: fn(&mut Cx<'_>, &mut VmDraft) -> Flow<Verdict>) -> (Flow<Verdict>, Option<Write>) {
     let Some(mut draft) = cx.subject().and_then(Draft::of) else { return (Ok(Verdict::Done), None) };
     let result = body(cx, &mut draft);
-    let write = if matches!(result, Err(Stop::Suspended)) { None } else { draft.into_write() };
-    (result, write)
+    if matches!(result, Err(Stop::Suspended)) {
+        return (result, None);
+    }
+    keep_transitions(&mut draft);
+    (result, draft.into_write())
+}
+
+/// A condition that a pass turned and turned back again is what it was before, since when included: else a pass that always ends alike would
+/// change the object each time, and wake itself without end.
+fn keep_transitions(draft: &mut VmDraft) {
+    let before = draft.base().clone();
+    let Some(before) = before.view::<VirtualMachine>() else { return };
+    let same = |a: &Condition, b: &Condition| (&a.type_, a.status, &a.reason, &a.message) == (&b.type_, b.status, &b.reason, &b.message);
+    let moved = |condition: &&Condition| {
+        before.status.conditions.iter().any(|there| same(there, condition) && there.last_transition_time != condition.last_transition_time)
+    };
+    if !draft.status().conditions.iter().any(|condition| moved(&condition)) {
+        return;
+    }
+    for condition in &mut draft.status_mut().conditions {
+        if let Some(there) = before.status.conditions.iter().find(|there| same(there, condition)) {
+            condition.last_transition_time = there.last_transition_time;
+        }
+    }
 }
 
 fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {

@@ -52,6 +52,14 @@ words! {
         BackupUpToDate = "VirtualMachineBackupUpToDate",
         /// False where a guest ID was refused; never True.
         GuestIdReconfigured = "GuestIDReconfigured",
+        /// vSphere has the snapshot.
+        SnapshotCreated = "VirtualMachineSnapshotCreated",
+        /// CSI has looked at the volumes of the snapshot.
+        SnapshotCsiSynced = "VirtualMachineSnapshotCSISynced",
+        /// The snapshot can be reverted to.
+        SnapshotReady = "VirtualMachineSnapshotReady",
+        /// Not there, or why the VM isn't at the snapshot that it is to go back to.
+        SnapshotRevertSucceeded = "VirtualMachineSnapshotRevertSucceeded",
         /// The VM's encryption is what was asked for.
         EncryptionSynced = "VirtualMachineEncryptionSynced",
         /// Disk promotion began.
@@ -150,6 +158,28 @@ words! {
         SetOwnerRefError,
         /// The owner reference couldn't be written.
         OwnerRefPatchError,
+        /// The snapshot isn't taken yet.
+        SnapshotWaitingForCreation = "VirtualMachineSnapshotWaitingForCreation",
+        /// The snapshot waits until the VM's disks are registered.
+        SnapshotWaitingForDiskRegistration = "VirtualMachineSnapshotWaitingForDiskRegistration",
+        /// The snapshot waits for CSI.
+        SnapshotWaitingForCsiSync = "VirtualMachineSnapshotWaitingForCSISync",
+        /// CSI was asked to look at the snapshot's volumes.
+        SnapshotCsiSyncInProgress = "VirtualMachineSnapshotCSISyncInProgress",
+        /// The snapshot is being taken.
+        SnapshotCreationInProgress = "VirtualMachineSnapshotCreationInProgress",
+        /// The snapshot couldn't be taken.
+        SnapshotCreationFailed = "VirtualMachineSnapshotCreationFailed",
+        /// The VM isn't reverted.
+        SnapshotRevertSkipped = "VirtualMachineSnapshotRevertSkipped",
+        /// The VM can't be reverted.
+        SnapshotRevertFailed = "VirtualMachineSnapshotRevertFailed",
+        /// The VM is being reverted.
+        SnapshotRevertInProgress = "VirtualMachineSnapshotRevertInProgress",
+        /// vSphere couldn't revert the VM.
+        SnapshotRevertTaskFailed = "VirtualMachineSnapshotRevertTaskFailed",
+        /// The manifest kept with the snapshot is missing or can't be read.
+        SnapshotRevertFailedInvalidManifest = "VirtualMachineSnapshotRevertFailedInvalidVMManifest",
         /// A member's power state couldn't be written.
         PowerStatePatchError,
     }

@@ -197,6 +197,44 @@ pub enum Operation {
         /// How long the attempt may take.
         timeout_seconds: i64,
     },
+    /// `CreateSnapshotEx_Task`. Answers [`super::Reply::Snapshot`].
+    #[serde(rename_all = "camelCase")]
+    CreateSnapshot {
+        /// The VM.
+        vm: VmId,
+        /// The snapshot's name.
+        name: Arc<str>,
+        /// What it is for, in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<Arc<str>>,
+        /// Whether the memory is kept.
+        memory: bool,
+        /// Whether and how the guest is brought to rest.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quiesce_spec: Option<GuestQuiesceSpec>,
+    },
+    /// `VirtualMachineSnapshot.RevertToSnapshot_Task`.
+    RevertToSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
+    },
+    /// `VirtualMachineSnapshot.RemoveSnapshot_Task`: takes a snapshot away and leaves those on top of it.
+    RemoveSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
+    },
+    /// `RetrievePropertiesEx` of how a snapshot's VM was configured. Answers [`super::Reply::SnapshotConfig`], or fault
+    /// `ManagedObjectNotFound`.
+    RetrieveSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
+    },
     /// `PowerOnVM_Task`: switches on, or resumes.
     PowerOnVm {
         /// The VM.
@@ -240,6 +278,14 @@ pub enum Operation {
         /// The VM.
         vm: VmId,
     },
+}
+
+/// `VirtualMachineGuestQuiesceSpec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GuestQuiesceSpec {
+    /// How many minutes the guest may take; vSphere's own limit where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i32>,
 }
 
 /// `ResourceConfigSpec`, as far as pools are made here: expandable, with normal shares.
@@ -314,9 +360,11 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveHost { .. } | Self::RetrieveDatastore { .. } => {
-                "RetrievePropertiesEx"
-            }
+            Self::RetrieveVm { .. }
+            | Self::MinClusterCpu { .. }
+            | Self::RetrieveHost { .. }
+            | Self::RetrieveDatastore { .. }
+            | Self::RetrieveSnapshot { .. } => "RetrievePropertiesEx",
             Self::MakeDirectory { .. } => "MakeDirectory",
             Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
             Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
@@ -341,6 +389,9 @@ impl Operation {
             Self::InvokeFsr { .. } => "InvokeFSR_Task",
             Self::ConnectTcp { .. } => "ConnectTcp",
             Self::SyncLibraryItem { .. } => "syncLibraryItem",
+            Self::CreateSnapshot { .. } => "CreateSnapshotEx_Task",
+            Self::RevertToSnapshot { .. } => "RevertToSnapshot_Task",
+            Self::RemoveSnapshot { .. } => "RemoveSnapshot_Task",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
             Self::PowerOffVm { .. } => "PowerOffVM_Task",
             Self::SuspendVm { .. } => "SuspendVM_Task",
@@ -365,6 +416,7 @@ impl Operation {
                 | Self::QueryCryptoKeyStatus { .. }
                 | Self::MinClusterCpu { .. }
                 | Self::RetrieveDatastore { .. }
+                | Self::RetrieveSnapshot { .. }
                 | Self::ConnectTcp { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
@@ -386,6 +438,10 @@ impl Operation {
             | Self::CustomizeVm { vm, .. }
             | Self::InvokeFsr { vm }
             | Self::ConnectTcp { vm, .. }
+            | Self::CreateSnapshot { vm, .. }
+            | Self::RevertToSnapshot { vm, .. }
+            | Self::RemoveSnapshot { vm, .. }
+            | Self::RetrieveSnapshot { vm, .. }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }
             | Self::SuspendVm { vm }
@@ -415,6 +471,8 @@ impl Operation {
                 }
                 json!({"placementSpec": arguments})
             }
+            Self::RevertToSnapshot { snapshot, .. } => json!({"snapshot": snapshot, "suppressPowerOn": false}),
+            Self::RemoveSnapshot { snapshot, .. } => json!({"snapshot": snapshot, "removeChildren": false, "consolidate": true}),
             _ => arguments,
         }
     }

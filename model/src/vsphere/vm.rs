@@ -531,6 +531,30 @@ pub struct LayoutEx {
     /// Which files make up which disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disk: Vec<LayoutDisk>,
+    /// Which files make up which snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshot: Vec<LayoutSnapshot>,
+}
+
+/// `VirtualMachineFileLayoutExSnapshotLayout`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayoutSnapshot {
+    /// The snapshot's id.
+    pub key: Arc<str>,
+    /// The file of its data.
+    pub data_key: i32,
+    /// The file of its memory; -1 where none is kept.
+    #[serde(default = "no_file")]
+    pub memory_key: i32,
+    /// The disks as they were.
+    #[serde(default)]
+    pub disk: Vec<LayoutDisk>,
+}
+
+/// The key that stands for no file.
+fn no_file() -> i32 {
+    -1
 }
 
 /// `VirtualMachineFileLayoutExFileInfo`.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use vmtwin_apiserver::IdOrder;
 use vmtwin_engine::features::UnknownGate;
-use vmtwin_engine::{FastDeployMode, Feature, Features, NetworkProvider, Settings};
+use vmtwin_engine::{Controllers, FastDeployMode, Feature, Features, NetworkProvider, Settings};
 use vmtwin_model::kube::api::User;
 use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_sim::Csi;
 
 use super::live;
 use super::objects;
@@ -28,11 +29,15 @@ pub struct Options {
     pub keep: Keep,
     /// In which order the API server gives out its inner ids; for tests of determinism.
     pub id_order: IdOrder,
+    /// Which of the operator's controllers run, for tests of a part.
+    pub controllers: Controllers,
+    /// Whether CSI and CNS do anything by themselves, for tests of a part.
+    pub csi: Csi,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense }
+        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense, controllers: Controllers::ALL, csi: Csi::Acts }
     }
 }
 
@@ -319,7 +324,8 @@ pub(crate) fn setup(scenario: &Scenario, options: &Options, seed: u64, settings:
     Setup {
         start: scenario.start,
         seed,
-        settings: Arc::new(settings),
+        settings: Arc::new(Settings { controllers: options.controllers, ..settings }),
+        csi: options.csi,
         inventory: Arc::new(scenario.inventory.clone()),
         state,
         claimed: scenario.objects.iter().filter_map(|manifest| objects::key_of_manifest(&manifest.value)).collect(),

@@ -32,6 +32,8 @@ pub struct Setup {
     pub settings: Arc<Settings>,
     /// The infrastructure.
     pub inventory: Arc<Inventory>,
+    /// Whether CSI and CNS do anything by themselves.
+    pub csi: vmtwin_sim::Csi,
     /// Kubernetes objects that are there, as they are.
     pub state: Vec<Value>,
     /// Keys of objects that will be applied, so that they aren't made from the inventory.
@@ -156,7 +158,8 @@ impl Simulation {
     pub fn new(setup: &Setup) -> Result<Self, SetupError> {
         let rng = Rng::new(setup.seed);
         let now = setup.start;
-        let world_settings = vmtwin_sim::Settings { rng, network_provider: objects::network_provider(setup.settings.network_provider) };
+        let world_settings =
+            vmtwin_sim::Settings { rng, network_provider: objects::network_provider(setup.settings.network_provider), csi: setup.csi };
         let mut world = World::new(now, world_settings, &setup.inventory)?;
         let mut api = ApiServer::new(vmtwin_apiserver::Settings { rng, id_order: setup.id_order });
         let mut warnings = Vec::new();

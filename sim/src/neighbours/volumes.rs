@@ -49,6 +49,8 @@ pub(crate) struct Volumes {
     /// The claim of a first class disk, by its id.
     by_disk: Shards<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
+    /// Snapshots whose volumes are to be looked at.
+    pub(super) syncing: BTreeSet<ObjectKey>,
     /// Claims that will be seen for the first time, and are left as they are then.
     stuck: BTreeSet<Arc<str>>,
 }
@@ -471,7 +473,9 @@ impl World {
         let claim = self.volumes.claims.get(&claim_of(attachment).namespaced_name()).cloned();
         let held = claim.as_ref().and_then(|claim| claim.disk.as_ref()).filter(|disk| disk.vm.is_some() && disk.vm == vm);
         if let (Some(claim), Some(disk), Some(vm)) = (&claim, held, vm) {
-            if self.check_reach(vm).is_err() {
+            // A disk that is part of a snapshot stays until the snapshot is gone.
+            let hangs = self.vms.get(vm).and_then(|row| Some((row, devices::hanging(row.config(), &disk.id)?)));
+            if self.check_reach(vm).is_err() || hangs.is_some_and(|(row, key)| row.snapshots.hold(key)) {
                 self.agenda.put(self.now + LOOK_AGAIN, self.cause, Entry::Again(attachment.key.clone()));
                 return;
             }
@@ -498,15 +502,20 @@ impl World {
     /// The VM is gone: the first class disks that hung on it are free.
     pub(crate) fn free_disks(&mut self, row: &crate::vm::Vm) {
         for device in &row.config().hardware.device {
-            let Some(id) = device.rest.get("vDiskId").and_then(|id| id.get("id")?.as_str()) else { continue };
-            let Some(claim) = self.volumes.by_disk.get(id).cloned() else { continue };
-            let written = row.written.get(&device.key).copied().unwrap_or_default();
-            let datastore = self.volumes.claims.get(&claim.namespaced_name()).and_then(|claim| Some(claim.disk.as_ref()?.datastore));
-            if let Some(datastore) = datastore {
-                self.charge_space(datastore, written.0);
-            }
-            self.note_holder(&claim, None, written);
+            self.free_disk(row, device);
         }
+    }
+
+    /// A device that a VM has no more: the first class disk, if it was one, is free, with all its links in one.
+    pub(crate) fn free_disk(&mut self, row: &crate::vm::Vm, device: &Device) {
+        let Some(id) = device.rest.get("vDiskId").and_then(|id| id.get("id")?.as_str()) else { return };
+        let Some(claim) = self.volumes.by_disk.get(id).cloned() else { return };
+        let written = row.snapshots.merged(device, row.written.get(&device.key).copied().unwrap_or_default());
+        let datastore = self.volumes.claims.get(&claim.namespaced_name()).and_then(|claim| Some(claim.disk.as_ref()?.datastore));
+        if let Some(datastore) = datastore {
+            self.charge_space(datastore, written.0);
+        }
+        self.note_holder(&claim, None, written);
     }
 
     fn note_holder(&mut self, claim: &ObjectKey, vm: Option<u32>, written: Bytes) {
@@ -528,7 +537,7 @@ impl World {
         self.touch(vm, Changed::Config);
     }
 
-    fn patch_volume(&mut self, key: &ObjectKey, patch: Value, part: Subresource) {
+    pub(super) fn patch_volume(&mut self, key: &ObjectKey, patch: Value, part: Subresource) {
         let id = self.next_request();
         self.volumes.asked.insert(id, key.clone());
         let request = Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch, part };

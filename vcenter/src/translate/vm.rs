@@ -16,7 +16,7 @@ use vmtwin_model::vsphere::spec::{Allocation, Backing, Connectable, Device, Devi
 use vmtwin_model::vsphere::vm::{
     Config, ConnectionState, CryptoKeyId, CustomizationInfo, DhcpConfig, DhcpOptions, DnsConfig, Guest, GuestNic, Hardware, Heartbeat,
     IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyValue, LayoutChain, LayoutDisk, LayoutEx, LayoutFile,
-    Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
+    LayoutSnapshot, Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
 };
 
 use crate::soap;
@@ -97,6 +97,15 @@ fn instant(element: &Element, path: &str) -> Read<Option<Timestamp>> {
     Timestamp::parse(text).map(Some).map_err(|error| (format!("{}.{path}", element.name), error.to_string()))
 }
 
+/// How a VM was configured in a snapshot.
+///
+/// # Errors
+/// If a value can't be read.
+pub fn snapshot_config(id: &str, properties: &Properties) -> Result<Config, Undecoded> {
+    let read = properties.get("config").map(config).transpose();
+    read.map(Option::unwrap_or_default).map_err(|(path, why)| Undecoded { object: id.to_owned(), path, why })
+}
+
 fn config(element: &Element) -> Read<Config> {
     let said = |path: &str| text(element, path).unwrap_or_default();
     let extra = element.list("extraConfig").filter_map(|option| Some((text(option, "key")?, text(option, "value").unwrap_or_default())));
@@ -157,6 +166,7 @@ fn snapshots(element: &Element) -> Read<Arc<SnapshotInfo>> {
 fn snapshot(element: &Element) -> Read<SnapshotNode> {
     Ok(SnapshotNode {
         snapshot: text(element, "snapshot").unwrap_or_default(),
+        id: parsed(element, "id")?.unwrap_or_default(),
         name: text(element, "name").unwrap_or_default(),
         description: text(element, "description").unwrap_or_default(),
         create_time: instant(element, "createTime")?,
@@ -167,6 +177,7 @@ fn snapshot(element: &Element) -> Read<SnapshotNode> {
         },
         quiesced: truth(element, "quiesced").unwrap_or_default(),
         child_snapshot_list: element.list("childSnapshotList").map(snapshot).collect::<Read<_>>()?,
+        stored_manifest: None,
     })
 }
 
@@ -386,7 +397,19 @@ fn layout(element: &Element) -> Read<LayoutEx> {
     let disk = |element: &Element| -> Read<LayoutDisk> {
         Ok(LayoutDisk { key: parsed(element, "key")?.unwrap_or_default(), chain: element.list("chain").map(chain).collect::<Read<_>>()? })
     };
-    Ok(LayoutEx { file: element.list("file").map(file).collect::<Read<_>>()?, disk: element.list("disk").map(disk).collect::<Read<_>>()? })
+    let snapshot = |element: &Element| -> Read<LayoutSnapshot> {
+        Ok(LayoutSnapshot {
+            key: text(element, "key").unwrap_or_default(),
+            data_key: parsed(element, "dataKey")?.unwrap_or(-1),
+            memory_key: parsed(element, "memoryKey")?.unwrap_or(-1),
+            disk: element.list("disk").map(disk).collect::<Read<_>>()?,
+        })
+    };
+    Ok(LayoutEx {
+        file: element.list("file").map(file).collect::<Read<_>>()?,
+        disk: element.list("disk").map(disk).collect::<Read<_>>()?,
+        snapshot: element.list("snapshot").map(snapshot).collect::<Read<_>>()?,
+    })
 }
 
 /// A task by its `info`.

@@ -23,7 +23,7 @@ const SOFT_TIMEOUT: Span = Span::from_mins(5);
 const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
 /// When a VM whose task runs is looked at again: the end of a failed task changes nothing that is watched.
-const TASK_POLL: Span = Span::from_secs(10);
+pub(super) const TASK_POLL: Span = Span::from_secs(10);
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>> {
     gates(cx, draft, vm)?;

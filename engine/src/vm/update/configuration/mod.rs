@@ -10,6 +10,8 @@ mod network_config;
 pub(crate) mod nics;
 pub(crate) mod resize;
 
+pub(super) use bootstrap::{gzip_base64, plain_text};
+
 use std::sync::Arc;
 
 use vmtwin_model::kube::power::PowerState as Desired;

@@ -199,7 +199,7 @@ fn text(cx: &mut Cx<'_>, draft: &VmDraft, text: &ValueOrSecretKeySelector) -> Re
 }
 
 /// A text that may have been encoded in base64, and compressed before that, as it was. Anything else is a text already.
-pub(super) fn plain_text(text: &str) -> String {
+pub(crate) fn plain_text(text: &str) -> String {
     let compact: String = text.split_whitespace().collect();
     let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(&compact) else { return unzipped(text.as_bytes()) };
     if bytes.is_empty() || std::str::from_utf8(&bytes).is_err() && !bytes.starts_with(&[0x1f, 0x8b]) {

@@ -10,7 +10,8 @@ mod cloud_init;
 mod customization;
 mod vapp;
 
-pub(crate) use cloud_init::settle_instance_id;
+pub(crate) use cloud_init::{gzip_base64, settle_instance_id};
+pub(crate) use customization::plain_text;
 
 use serde_json::{Value, json};
 use vmtwin_model::kube::power::PowerState as Desired;
