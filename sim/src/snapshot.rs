@@ -270,6 +270,11 @@ impl World {
     }
 
     fn revert(&mut self, vm: u32, snapshot: &Arc<str>) -> Result<(), Fault> {
+        // Somebody may have switched the VM off meanwhile, and given back what it had booked.
+        if self.vms.get(vm).is_some_and(|row| row.booked.is_none() && runs_in(row, snapshot)) {
+            let host = self.admit_power_on(vm, None)?;
+            self.book(vm, host);
+        }
         let Some(row) = self.vms.get(vm).cloned() else { return Ok(()) };
         let then = taken(&row, snapshot)?.clone();
         let runs = runs_in(&row, snapshot);
