@@ -61,6 +61,7 @@ macro_rules! gates {
 gates! {
     AllDisksArePVCs: false, Upstream, false, "Disks of images become claims.";
     BringYourOwnEncryptionKey: true, Documented, false, "`spec.crypto` names an EncryptionClass; a VM can be encrypted and rekeyed.";
+    DiskPromotion: false, Vmtwin, true, "With FastDeploy, linked disks become full ones as `promoteDisksMode` says.";
     ExtensionCompatConstraint: false, Upstream, false, "The create spec carries the extension's compatibility constraint.";
     FastDeploy: false, Upstream, true, "VMs are made from cached disks instead of by a deploy.";
     GuestCustomizationVCDParity: false, Upstream, false, "LinuxPrep and Sysprep take a script and an expiring password.";

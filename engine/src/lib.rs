@@ -623,7 +623,14 @@ impl Engine {
         });
         let idle = self.note_end(now, &key, &verdict, changed || pass.mutated);
         match &verdict {
-            Verdict::Done | Verdict::Progress(_) => self.queue.forget(&key),
+            Verdict::Done => self.queue.forget(&key),
+            Verdict::Progress(what) => {
+                self.queue.forget(&key);
+                // Not all that vSphere can change is watched: where nothing told of what was done, the next pass is due all the same.
+                if pass.mutated && !changed && !self.again.contains(&key) {
+                    self.wake(now, key.clone(), Wake { cause, why: Arc::from(*what), idle: Idle::Busy });
+                }
+            }
             Verdict::Again { after, why } => {
                 self.queue.forget(&key);
                 let (why, idle) = match why {

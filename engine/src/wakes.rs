@@ -97,8 +97,18 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     woken.extend(
         cache.referrers(key).filter_map(|referrer| Some((Key { controller: to(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
     );
+    if key.kind == PersistentVolumeClaim::KIND && before.is_none() {
+        woken.extend(waiting_for_claim(cache, key));
+    }
     woken.dedup();
     woken
+}
+
+/// The VMs that name a new claim and aren't made yet: they can't be before it is there.
+fn waiting_for_claim(cache: &Cache, claim: &ObjectKey) -> Vec<Woken> {
+    let waits = |key: &&ObjectKey| cache.view::<VirtualMachine>(&key.namespace, &key.name).is_some_and(|vm| vm.status.unique_id.is_empty());
+    let vms = cache.referrers(claim).filter(|key| key.kind == VirtualMachine::KIND).filter(waits);
+    vms.map(|key| (Key { controller: Controller::Vm, object: key.clone() }, Span::ZERO)).collect()
 }
 
 /// The controller of a kind that has one.

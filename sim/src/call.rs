@@ -206,6 +206,7 @@ impl World {
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
             Operation::ConnectTcp { vm, host, .. } => self.connect_tcp(vm, host),
             Operation::MakeDirectory { name } => self.make_directory(name),
+            Operation::CancelTask { task } => self.cancel_task(task),
             Operation::SyncLibraryItem { item } => match self.images.iter().any(|image| image.item.id == *item) {
                 true => Ok(Reply::Done),
                 false => Err(refusals::not_found("LibraryItem", item)),
@@ -266,6 +267,7 @@ fn is_task(operation: &Operation) -> bool {
             | Operation::RebootGuest { .. }
             | Operation::SyncLibraryItem { .. }
             | Operation::MakeDirectory { .. }
+            | Operation::CancelTask { .. }
             | Operation::CreateResourcePool { .. }
             | Operation::CreateFolder { .. }
             | Operation::CreateModule { .. }

@@ -7,8 +7,11 @@ use serde_json::Value;
 use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId, VmId};
 use vmtwin_model::time::Span;
 use vmtwin_model::units::{MiB, VCpus};
+use vmtwin_model::vsphere::inventory;
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec};
-use vmtwin_model::vsphere::vm::{Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, Runtime, ToolsRunningStatus};
+use vmtwin_model::vsphere::vm::{
+    Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, Runtime, ToolsRunningStatus, VAppConfig, VAppProperty,
+};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName, Operation, Reply, VirtualMachine};
 
 use crate::capacity::Size;
@@ -220,6 +223,7 @@ impl World {
             cpu_allocation: Allocation::platform_default(),
             memory_allocation: Allocation::platform_default(),
             create_date: Some(self.now),
+            v_app_config: item.and_then(vapp_of),
             ..Config::default()
         };
         let datastore = self.datastores.get(site.datastore);
@@ -296,4 +300,18 @@ pub(crate) fn policy_of(spec: &ConfigSpec) -> Option<&str> {
 /// The placement policies of a spec.
 pub(crate) fn policies_of(spec: &ConfigSpec) -> Vec<Value> {
     spec.rest.get("vmPlacementPolicies").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// The properties that a VM has of its image.
+fn vapp_of(image: &inventory::Image) -> Option<VAppConfig> {
+    let property = |(key, property): (i32, &inventory::OvfProperty)| VAppProperty {
+        key,
+        id: property.key.clone(),
+        type_: property.type_.clone(),
+        user_configurable: Some(true),
+        default_value: property.default.clone(),
+        value: "".into(),
+    };
+    let properties: Vec<VAppProperty> = (0..).zip(&image.ovf_properties).map(property).collect();
+    (!properties.is_empty()).then(|| VAppConfig { property: properties, ovf_environment_transport: Vec::new() })
 }

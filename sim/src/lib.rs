@@ -37,6 +37,7 @@ mod network;
 mod placement;
 mod pool;
 mod power;
+mod promotion;
 mod refusals;
 mod search;
 mod shards;

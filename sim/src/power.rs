@@ -37,6 +37,7 @@ impl World {
             Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
             Operation::CustomizeVm { .. } => self.check_customize(row),
             Operation::ReconfigVm { spec, .. } => self.check_reconfigure(vm, row, spec),
+            Operation::PromoteDisks { disks, .. } => self.check_promotion(row, disks),
             _ => Ok(()),
         }
     }
@@ -56,6 +57,7 @@ impl World {
             Operation::UpgradeVm { version, .. } => self.upgrade(vm, version),
             Operation::CustomizeVm { spec, .. } => self.customize(vm, spec),
             Operation::ReconfigVm { spec, .. } => self.reconfigure(vm, spec)?,
+            Operation::PromoteDisks { disks, .. } => self.promote(vm, disks),
             _ => {}
         }
         Ok(())

@@ -79,6 +79,7 @@ pub(crate) fn inventory() -> Inventory {
             tools: true,
             hardware_version: Some(21),
             firmware: None,
+            ovf_properties: Vec::new(),
             guest: None,
         }],
         timings: BTreeMap::from([("*".into(), Timing::Fixed(Span::from_secs(1)))]),

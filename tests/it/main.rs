@@ -8,6 +8,7 @@ mod determinism;
 mod hostile;
 mod house;
 mod library;
+mod lifecycle;
 mod power_matrix;
 mod second_world;
 mod work;

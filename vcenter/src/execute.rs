@@ -171,7 +171,9 @@ impl Work<'_> {
             | Operation::CreateModule { .. }
             | Operation::DeleteModule { .. }
             | Operation::ListModuleMembers { .. }
-            | Operation::AddModuleMembers { .. } => {
+            | Operation::AddModuleMembers { .. }
+            | Operation::PromoteDisks { .. }
+            | Operation::CancelTask { .. } => {
                 let text = format!("{} isn't translated for a vCenter by this version of vmtwin", operation.method());
                 Err(Stop::Fault(Fault::new(FaultName::NotSupported, text)))
             }
@@ -431,10 +433,10 @@ mod tests {
 
     #[test]
     fn what_is_not_translated_is_a_fault_before_anything_is_sent() {
-        let spec: ConfigSpec = serde_json::from_value(json!({"bootOptions": {}})).expect("a spec");
+        let spec: ConfigSpec = serde_json::from_value(json!({"flags": {}})).expect("a spec");
         let stop = started(&Operation::ReconfigVm { vm: "vm-1".into(), spec: Arc::new(spec) }).expect_err("refused");
         let failure = Failure::from(stop);
-        assert!(failure.is_a("NotSupported") && failure.to_string().contains("`spec.bootOptions`"), "{failure}");
+        assert!(failure.is_a("NotSupported") && failure.to_string().contains("`spec.flags`"), "{failure}");
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) const UPGRADED: [(&str, &str); 3] = [
     ("vmoperator.vmware.com/upgraded-to-schema-version", "v1alpha5"),
     ("vmoperator.vmware.com/upgraded-to-feature-version", "1"),
 ];
+/// The interfaces whose cards are to be attached anew after a restore of the VPC, by their names.
+pub(crate) const RECONFIGURE_NIC: &str = "nsx/reconfigure-nic";
 /// Keys that begin so become conditions.
 pub(crate) const CONDITION_ANNOTATION: &str = "condition.vmoperator.vmware.com.protected/";
 

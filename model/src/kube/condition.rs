@@ -132,6 +132,14 @@ words! {
         FolderMismatch,
         /// The VM is in another pool and folder.
         ResourcePoolAndFolderMismatch,
+        /// Linked disks wait for something before they become full ones.
+        DiskPromotionPending,
+        /// Linked disks are becoming full ones.
+        DiskPromotionRunning,
+        /// Linked disks couldn't become full ones.
+        DiskPromotionTaskError,
+        /// Linked disks couldn't become full ones, for a reason that passes.
+        DiskPromotionTaskTransientError,
         /// A member isn't listed by its group, or names another.
         NotMember,
         /// Something is ordered and under way.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::spec::ConfigSpec;
+use super::spec::{ConfigSpec, Device};
 use super::vm::CryptoKeyId;
-use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
+use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, TaskId, VmId};
 
 /// A call on the hypervisor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -179,6 +179,20 @@ pub enum Operation {
         /// The VM.
         vm: VmId,
     },
+    /// `PromoteDisks_Task`: linked disks become full ones. Answered as soon as there is a task; the VM's `recentTask` tells how that goes.
+    PromoteDisks {
+        /// The VM.
+        vm: VmId,
+        /// Whether the disks are to stand alone afterwards.
+        unlink: bool,
+        /// Which disks.
+        disks: Vec<Device>,
+    },
+    /// `Task.CancelTask`.
+    CancelTask {
+        /// The task.
+        task: TaskId,
+    },
     /// The content library's sync of an item whose files aren't here yet (REST).
     #[serde(rename = "syncLibraryItem")]
     SyncLibraryItem {
@@ -339,6 +353,8 @@ impl Operation {
             Self::UpgradeVm { .. } => "UpgradeVM_Task",
             Self::CustomizeVm { .. } => "CustomizeVM_Task",
             Self::InvokeFsr { .. } => "InvokeFSR_Task",
+            Self::PromoteDisks { .. } => "PromoteDisks_Task",
+            Self::CancelTask { .. } => "CancelTask",
             Self::ConnectTcp { .. } => "ConnectTcp",
             Self::SyncLibraryItem { .. } => "syncLibraryItem",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
@@ -385,6 +401,7 @@ impl Operation {
             | Self::UpgradeVm { vm, .. }
             | Self::CustomizeVm { vm, .. }
             | Self::InvokeFsr { vm }
+            | Self::PromoteDisks { vm, .. }
             | Self::ConnectTcp { vm, .. }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }

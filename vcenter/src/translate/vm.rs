@@ -12,7 +12,9 @@ use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::{Bytes, MiB, VCpus};
 use vmtwin_model::vsphere::VirtualMachine;
 use vmtwin_model::vsphere::snapshot::{SnapshotInfo, SnapshotNode};
-use vmtwin_model::vsphere::spec::{Allocation, Backing, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel};
+use vmtwin_model::vsphere::spec::{
+    Allocation, Backing, BootOptions, Bootable, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel,
+};
 use vmtwin_model::vsphere::vm::{
     Config, ConnectionState, CryptoKeyId, CustomizationInfo, DhcpConfig, DhcpOptions, DnsConfig, Guest, GuestNic, Hardware, Heartbeat,
     IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyValue, LayoutChain, LayoutDisk, LayoutEx, LayoutFile,
@@ -110,6 +112,7 @@ fn config(element: &Element) -> Read<Config> {
         annotation: said("annotation"),
         template: truth(element, "template").unwrap_or_default(),
         firmware: text(element, "firmware"),
+        boot_options: element.child("bootOptions").map(boot_options).transpose()?.unwrap_or_default(),
         change_tracking_enabled: truth(element, "changeTrackingEnabled"),
         hardware: element.child("hardware").map(hardware).transpose()?.unwrap_or_default(),
         cpu_allocation: element.child("cpuAllocation").map(allocation).transpose()?.unwrap_or_default(),
@@ -122,6 +125,28 @@ fn config(element: &Element) -> Read<Config> {
         key_id: element.child("keyId").and_then(crypto_key),
         create_date: instant(element, "createDate")?,
         v_app_config: element.child("vAppConfig").map(vapp).transpose()?,
+    })
+}
+
+fn boot_options(element: &Element) -> Read<BootOptions> {
+    let bootable = |element: &Element| -> Option<Bootable> {
+        let device_key = element.text_at("deviceKey").and_then(|key| key.trim().parse().ok());
+        Some(match element.type_name() {
+            "VirtualMachineBootOptionsBootableDiskDevice" => Bootable::Disk { device_key: device_key? },
+            "VirtualMachineBootOptionsBootableEthernetDevice" => Bootable::Ethernet { device_key: device_key? },
+            "VirtualMachineBootOptionsBootableCdromDevice" => Bootable::Cdrom {},
+            "VirtualMachineBootOptionsBootableFloppyDevice" => Bootable::Floppy {},
+            _ => return None,
+        })
+    };
+    Ok(BootOptions {
+        boot_delay: parsed(element, "bootDelay")?,
+        enter_bios_setup: truth(element, "enterBIOSSetup"),
+        efi_secure_boot_enabled: truth(element, "efiSecureBootEnabled"),
+        boot_retry_enabled: truth(element, "bootRetryEnabled"),
+        boot_retry_delay: parsed(element, "bootRetryDelay")?,
+        boot_order: element.list("bootOrder").filter_map(bootable).collect(),
+        network_boot_protocol: text(element, "networkBootProtocol"),
     })
 }
 

@@ -29,7 +29,11 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
     gates(cx, draft, vm)?;
     let Some(desired) = draft.spec().power_state else { return Ok(None) };
     let result = match (desired, vm.runtime.power_state) {
-        (Desired::PoweredOn, Observed::PoweredOn) => restart(cx, draft, vm),
+        (Desired::PoweredOn, Observed::PoweredOn) => {
+            // An operator that died after it switched the VM on leaves this to the next one.
+            draft.annotate(keys::FIRST_BOOT_DONE, Some("true"));
+            restart(cx, draft, vm)
+        }
         (Desired::PoweredOn, Observed::PoweredOff | Observed::Suspended) => power_on(cx, draft, vm),
         (Desired::PoweredOff, Observed::PoweredOn) => bring_off(cx, vm, mode(draft.spec().power_off_mode)).map(Some),
         (Desired::PoweredOff, Observed::Suspended) => power_off_suspended(cx, draft, vm),
@@ -185,14 +189,21 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
         .map_err(|_| Verdict::failed(format!("spec.nextRestartTime {text:?} cannot be parsed with {RFC3339_NANO:?}")))?;
     let last =
         vm.extra_config(keys::LAST_RESTART_TIME).and_then(|nanos| nanos.parse().ok()).map_or(Timestamp::default(), Timestamp::from_nanos);
+    if wanted == last && draft.status().last_restart_time != Some(wanted) {
+        // An operator that died after it took the note leaves the status to the next one.
+        draft.status_mut().last_restart_time = Some(wanted);
+    }
     if wanted <= last || wanted > cx.now() {
         return Ok(None);
     }
-    restart_now(cx, vm, mode(draft.spec().restart_mode))?;
+    // Where it was done and couldn't be recorded, what is left is the record: a VM isn't restarted until vSphere takes a note of it.
+    if draft.status().last_restart_time.is_none_or(|done| done < wanted) {
+        restart_now(cx, vm, mode(draft.spec().restart_mode))?;
+        draft.status_mut().last_restart_time = Some(wanted);
+    }
     let record = OptionValue::new(keys::LAST_RESTART_TIME, wanted.as_nanos().to_string());
     let spec = ConfigSpec { extra_config: vec![record], ..ConfigSpec::default() };
     crate::vm::ask(cx, Operation::ReconfigVm { vm: vm.id.clone(), spec: spec.into() }, "failed to record the restart")?;
-    draft.status_mut().last_restart_time = Some(wanted);
     Err(Verdict::Progress("restarted vm").into())
 }
 
