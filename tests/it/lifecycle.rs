@@ -97,7 +97,7 @@ fn settle(simulation: &mut Simulation, at_most: Span) -> bool {
 
 /// What a settled world comes down to: the object without its instants, and how its VM is.
 fn essence(simulation: &Simulation) -> Value {
-    let object = simulation.api().get(&key()).map(|object| told(&object));
+    let object = simulation.api().get(&key()).map(|object| told(object));
     let vms: Vec<Value> = simulation
         .world()
         .vms()
