@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{admit, completions, explain, features, init, lint, man, run, schema, timeline};
+use crate::commands::{admit, capacity, completions, explain, features, init, lint, man, run, schema, timeline};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,8 +36,10 @@ pub enum Command {
     Lint(lint::Arguments),
     /// Tell a run as a timeline, one event a line
     Timeline(timeline::Arguments),
-    /// Tell why a VM is where it is, or why it is not on
+    /// Tell why a VM is where it is, or why it is not on, and what a group waits for
     Explain(explain::Arguments),
+    /// Tell how many more VMs fit, and what the failure of a host or a zone leaves
+    Capacity(capacity::Arguments),
     /// Tell whether manifests would be admitted, or answer an AdmissionReview
     Admit(admit::Arguments),
     /// List the feature gates: default, origin, effect
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn commands_that_do_not_exist_are_refused_as_wrong_usage() {
-        for command in ["diff", "explore", "shrink", "bisect", "capacity", "import", "operate"] {
+        for command in ["diff", "explore", "shrink", "bisect", "import", "operate"] {
             assert_eq!(refused(&["vmtwin", command]), (ErrorKind::InvalidSubcommand, 2), "{command}");
         }
     }

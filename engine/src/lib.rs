@@ -305,6 +305,16 @@ impl Engine {
         [self.waits.next(), self.queue.next_pending(retries)].into_iter().flatten().min()
     }
 
+    /// When one of the controllers looks at an object next, as far as that is known, and why.
+    #[must_use]
+    pub fn next_look(&self, object: &ObjectKey) -> Option<(Timestamp, Arc<str>)> {
+        let looks = [Controller::Vm, Controller::VmCreate, Controller::Group].into_iter().filter_map(|controller| {
+            let (at, why) = self.queue.due(&Key { controller, object: object.clone() })?;
+            Some((at, why.clone()))
+        });
+        looks.min_by_key(|(at, _)| *at)
+    }
+
     /// Whether the engine waits for answers.
     #[must_use]
     pub fn waits_for_answers(&self) -> bool {

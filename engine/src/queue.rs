@@ -156,6 +156,12 @@ impl Queue {
         self.entries.insert(key, entry);
     }
 
+    /// When a key is due, and why, if it is in the queue.
+    #[must_use]
+    pub fn due(&self, key: &Key) -> Option<(Timestamp, &Arc<str>)> {
+        self.entries.get(key).map(|entry| (entry.at, &entry.wake.why))
+    }
+
     /// Takes out the key that is to be worked on now, if one is due.
     pub fn pop(&mut self, now: Timestamp) -> Option<(Key, Wake)> {
         while let Some(first) = self.later.first_entry().filter(|first| first.key().0 <= now) {

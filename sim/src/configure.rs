@@ -202,6 +202,10 @@ impl World {
         let (config, written) = self.configured(&row, spec)?;
         let watched = is_watched_change(row.config(), &config);
         let policies = spec.rest.contains_key("vmPlacementPolicies").then(|| Arc::new(deploy::policies_of(spec)));
+        let rebinds = policies.is_some();
+        if rebinds {
+            self.unbind_others(&row);
+        }
         self.vms.change(vm, |row| {
             let seen = Arc::make_mut(&mut row.seen);
             seen.name = if config.name.is_empty() { seen.name.clone() } else { config.name.clone() };
@@ -210,6 +214,9 @@ impl World {
             row.policies = policies.unwrap_or_else(|| row.policies.clone());
             apply_tags(row, spec);
         });
+        if rebinds {
+            self.bind_others(vm);
+        }
         if watched {
             self.touch(vm, Changed::Config);
         }

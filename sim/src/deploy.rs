@@ -19,7 +19,7 @@ use crate::key_provider::Subject;
 use crate::latency::transfer;
 use crate::placement::{Besides, Wish};
 use crate::vm::Vm;
-use crate::{World, configure, power, refusals};
+use crate::{World, configure, destroy, power, refusals};
 
 /// How fast a datastore copies.
 const COPY_RATE: i64 = 400_000_000;
@@ -116,7 +116,7 @@ impl World {
 
     /// Where the VM of a call is to be made; nothing if the call makes none.
     pub(crate) fn site_of(&self, operation: &Operation) -> Result<Option<Site>, Fault> {
-        if operation.vm().is_some() || power::is_about_files(operation) {
+        if operation.vm().is_some() || power::is_about_files(operation) || destroy::is_destruction(operation) {
             return Ok(None);
         }
         let wanted = self.wanted(operation)?;
@@ -282,6 +282,8 @@ impl World {
             addresses: BTreeMap::new(),
             tags: Vec::new(),
             policies: Arc::new(policies_of(wanted.spec)),
+            announced: Arc::default(),
+            instance: Vec::new(),
         };
         configure::apply_tags(&mut vm, wanted.spec);
         Ok(vm)

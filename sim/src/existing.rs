@@ -84,6 +84,8 @@ impl World {
             customization: None,
             addresses: BTreeMap::new(),
             policies: Arc::default(),
+            announced: Arc::default(),
+            instance: Vec::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Changed, Fault, Operation, Reply};
 
 use crate::latency::transfer;
-use crate::{World, files, refusals};
+use crate::{World, destroy, files, refusals};
 
 /// Whether a task is about files beside VMs.
 pub(crate) fn is_about_files(operation: &Operation) -> bool {
@@ -21,7 +21,11 @@ impl World {
         use PowerState::{PoweredOff, PoweredOn, Suspended};
 
         let Some(id) = operation.vm() else {
-            return if is_about_files(operation) { self.check_files(operation) } else { self.check_deploy(operation) };
+            return match operation {
+                _ if is_about_files(operation) => self.check_files(operation),
+                _ if destroy::is_destruction(operation) => self.check_destruction(operation),
+                _ => self.check_deploy(operation),
+            };
         };
         let vm = self.find_vm(id)?;
         self.check_reach(vm)?;
@@ -45,7 +49,7 @@ impl World {
     pub(crate) fn carry_out(&mut self, operation: &Operation) -> Result<(), Fault> {
         let Some(id) = operation.vm() else {
             self.change_files(operation);
-            return Ok(());
+            return self.destroy(operation);
         };
         let vm = self.find_vm(id)?;
         match operation {
@@ -85,6 +89,7 @@ impl World {
         self.admit_to_pool(row.pool, size.reserved)?;
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         self.admit_failover(cluster, &size)?;
+        self.planner_admits(cluster, &size)?;
         let host = self.host_for_power_on(vm, wanted)?;
         let swap = files::swap_size(row.config()).to_bytes().0;
         if row.power() != PowerState::PoweredOn

@@ -356,6 +356,8 @@ fn description(operation: &Operation) -> &'static str {
         Operation::SuspendVm { .. } => "VirtualMachine.suspend",
         Operation::ResetVm { .. } => "VirtualMachine.reset",
         Operation::DestroyVm { .. } => "VirtualMachine.destroy",
+        Operation::DestroyPool { .. } => "ResourcePool.destroy",
+        Operation::DestroyFolder { .. } => "Folder.destroy",
         _ => "Task",
     }
 }

@@ -167,6 +167,8 @@ impl Work<'_> {
             | Operation::CopyVirtualDisk { .. }
             | Operation::DeleteDatastoreFile { .. }
             | Operation::CreateResourcePool { .. }
+            | Operation::DestroyPool { .. }
+            | Operation::DestroyFolder { .. }
             | Operation::ListModules {}
             | Operation::CreateModule { .. }
             | Operation::DeleteModule { .. }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod admit;
+pub mod capacity;
 pub mod completions;
 pub mod explain;
 pub mod features;
@@ -24,6 +25,7 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Lint(arguments) => lint::run(&arguments, console, out),
         Command::Timeline(arguments) => timeline::run(&arguments, console, out),
         Command::Explain(arguments) => explain::run(&arguments, console, out),
+        Command::Capacity(arguments) => capacity::run(&arguments, console, out),
         Command::Admit(arguments) => admit::run(&arguments, console, out),
         Command::Features(arguments) => features::run(&arguments, console, out),
         Command::Schema(arguments) => schema::run(&arguments, out),

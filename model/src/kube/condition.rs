@@ -204,6 +204,20 @@ fn unknown() -> Reason {
     Reason::Unknown
 }
 
+/// How long a condition's message may be, in bytes: Kubernetes refuses longer ones (`metav1.Condition`).
+pub const MESSAGE_MAX: usize = 32_768;
+
+/// A message that Kubernetes takes: one that is too long ends in a word on what was left out.
+fn fitting(message: Arc<str>) -> Arc<str> {
+    const ROOM: usize = 64;
+
+    if message.len() <= MESSAGE_MAX {
+        return message;
+    }
+    let end = (0..=MESSAGE_MAX - ROOM).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    format!("{} … and {} bytes more", &message[..end], message.len() - end).into()
+}
+
 impl Condition {
     /// A condition that holds.
     #[must_use]
@@ -220,7 +234,14 @@ impl Condition {
     /// A condition; its transition time is set when it is put among others.
     #[must_use]
     pub fn new(type_: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<Arc<str>>) -> Self {
-        Self { type_, status, reason, message: message.into(), last_transition_time: Timestamp::default(), observed_generation: None }
+        Self {
+            type_,
+            status,
+            reason,
+            message: fitting(message.into()),
+            last_transition_time: Timestamp::default(),
+            observed_generation: None,
+        }
     }
 
     /// Whether it holds.
@@ -309,6 +330,15 @@ mod tests {
         conditions.put(Condition::fails(ConditionType::Created, Reason::Error, "deploy error"), later);
         assert_eq!(conditions[1].last_transition_time, later);
         assert!(!conditions.is_true(&ConditionType::Created));
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_kubernetes_takes() {
+        let long = "ä".repeat(MESSAGE_MAX);
+        let condition = Condition::fails(ConditionType::Ready, Reason::Error, long.as_str());
+        assert!(condition.message.len() <= MESSAGE_MAX && condition.message.ends_with(" bytes more"), "{}", condition.message.len());
+        let just = "a".repeat(MESSAGE_MAX);
+        assert_eq!(&*Condition::fails(ConditionType::Ready, Reason::Error, just.as_str()).message, just);
     }
 
     #[test]

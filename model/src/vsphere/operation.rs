@@ -104,6 +104,16 @@ pub enum Operation {
         /// Its name.
         name: Arc<str>,
     },
+    /// `ResourcePool.Destroy_Task`: what is in the pool goes to the one above.
+    DestroyPool {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// `Folder.Destroy_Task`: with all that is in it; refused while a VM of it is on.
+    DestroyFolder {
+        /// The folder.
+        folder: FolderId,
+    },
     /// The cluster modules that there are (REST). Answers [`super::Reply::Modules`].
     ListModules {},
     /// Makes a cluster module (REST). Answers [`super::Reply::Module`].
@@ -348,7 +358,7 @@ impl Operation {
             Self::ShutdownGuest { .. } => "ShutdownGuest",
             Self::StandbyGuest { .. } => "StandbyGuest",
             Self::RebootGuest { .. } => "RebootGuest",
-            Self::DestroyVm { .. } => "Destroy_Task",
+            Self::DestroyVm { .. } | Self::DestroyPool { .. } | Self::DestroyFolder { .. } => "Destroy_Task",
         }
     }
 

@@ -184,11 +184,12 @@ pub(crate) fn run_to(
     scenario: &Scenario,
     seed: Option<u64>,
     at: Option<Span>,
+    keep: Keep,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Simulation, Unanswered> {
     let setup_failed = |error: &dyn std::fmt::Display| Unanswered::Setup(error.to_string());
     let settings = settings(scenario).map_err(|error| setup_failed(&error))?;
-    let options = Options { seed, keep: Keep::All, ..Options::default() };
+    let options = Options { seed, keep, ..Options::default() };
     let setup = setup(scenario, &options, seed.unwrap_or(scenario.seed), settings);
     let simulation = Simulation::new(&setup).map_err(|error| setup_failed(&error))?;
     let end = scenario.start + at.unwrap_or(scenario.horizon);

@@ -8,11 +8,12 @@ use vmtwin_apiserver::{ApiServer, WatcherId};
 use vmtwin_engine::storage_quota::Granted;
 use vmtwin_engine::{Because, Engine, Input, Out, Output, PassId, Retries, Settings, Work};
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::id::{CallId, PoolId, VmId, WriteId};
 use vmtwin_model::kube::api::{self, Admitted, ApiError, Notice, Request, Review, User};
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_model::vsphere::spec::ConfigSpec;
 use vmtwin_model::vsphere::{Action, Answer, Change, Changed, Inventory, Operation};
 use vmtwin_sim::{Happening, What, World};
 
@@ -258,6 +259,12 @@ impl Simulation {
     #[must_use]
     pub fn work(&self) -> Work {
         self.engine.work()
+    }
+
+    /// When the operator looks at an object next, as far as that is known, and why.
+    #[must_use]
+    pub fn next_look(&self, object: &ObjectKey) -> Option<(Timestamp, Arc<str>)> {
+        self.engine.next_look(object)
     }
 
     /// Handles the next event, if one is due at the limit or before; else the clock goes to the limit.
@@ -595,6 +602,35 @@ impl Simulation {
         entry.object = objects::key_of(&request);
         let cause = Cause(self.record(entry).seq);
         self.request(Source::User, user, request, cause)
+    }
+
+    /// Puts a planner's limits in force from now on, and holds what goes on by itself.
+    pub fn plan(&mut self, overcommit: vmtwin_sim::planning::Overcommit) {
+        self.world.plan(overcommit);
+    }
+
+    /// Lifts these constraints of places, to see whether they bind.
+    pub fn lift(&mut self, lifted: &[vmtwin_sim::planning::Constraint]) {
+        self.world.lift(lifted.iter().copied());
+    }
+
+    /// The last request for a place that names this VM, as far as the log goes back: the pools that were offered, and its spec.
+    #[must_use]
+    pub fn last_placement(&self, name: &str) -> Option<(Vec<PoolId>, Arc<ConfigSpec>)> {
+        let is_its = |spec: &&Arc<ConfigSpec>| spec.name.as_deref() == Some(name);
+        self.log.tail().rev().find_map(|record| {
+            let Data::Call(operation) = &record.data else { return None };
+            match operation {
+                Operation::PlaceVmsXCluster(place) => {
+                    let spec = place.vm_placement_specs.iter().find(is_its)?;
+                    Some((place.resource_pools.clone(), spec.clone()))
+                }
+                Operation::PlaceVm { cluster, config_spec } if is_its(&config_spec) => {
+                    Some((vec![self.world.root_pool(cluster)?], config_spec.clone()))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Something happens to the infrastructure.
