@@ -327,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn what_one_states_binds_those_before_it_in_the_request_too() {
+        let plain = |name: &str| tagged(spec(name), "app:db");
+        let stranger = stating(spec("x"), "VmVmAntiAffinity", "Host", "app:db");
+        let mut trial = two_zones();
+        assert!(zones(&mut trial, vec![plain("a"), plain("b"), plain("c"), stranger.clone()]).is_ok(), "four hosts for four");
+        let why = zones(&mut trial, vec![plain("a"), plain("b"), plain("c"), plain("d"), stranger]).expect_err("not for five");
+        assert!(why.contains("app:db"), "{why}");
+    }
+
+    #[test]
     fn affinity_and_host_anti_affinity_bind_those_with_the_tag_that_state_nothing() {
         let plain = |name: &str| tagged(spec(name), "app:db");
         let near = tagged(stating(spec("x"), "VmVmAffinity", "VSphereZone", "app:db"), "app:db");

@@ -128,7 +128,7 @@ fn check(trial: &Trial, wished: &[Wished], placements: &[Placement]) {
             }
             Sort::ApartZone => {
                 let near = |other: &usize| *other != nth && zone_of(&host_of(*other)) == zone_of(&host_of(nth));
-                assert!(!with_tag.iter().any(|other| near(other)), "{nth} is in another zone than {with_tag:?}");
+                assert!(!with_tag.iter().any(near), "{nth} is in another zone than {with_tag:?}");
             }
         }
     }

@@ -161,14 +161,14 @@ pub(super) fn bounds(world: &World, overcommit: Overcommit, need: Needed, zone: 
             let need = need_of(&need, resource);
             (need > 0).then(|| ((total - hypervisor - used) / need).max(0))
         };
-        RESOURCES.iter().filter_map(|resource| quotient(&resource)).min().unwrap_or(i64::MAX)
+        RESOURCES.iter().filter_map(quotient).min().unwrap_or(i64::MAX)
     };
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let clique = apart.map(|apart| match apart {
         Apart::Host => size(here().filter(|budget| of_host(budget) > 0).count()),
         Apart::Zone => size(here().map(|budget| &budget.zone).collect::<BTreeSet<_>>().len()),
     });
-    let hosts = here().map(|budget| of_host(budget)).fold(0_i64, i64::saturating_add);
+    let hosts = here().map(of_host).fold(0_i64, i64::saturating_add);
     let volume = by_cluster.into_values().fold(0_i64, i64::saturating_add);
     Bounds { volume, hosts, clique }
 }

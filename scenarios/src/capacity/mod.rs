@@ -154,7 +154,7 @@ impl Outcome {
     /// The answers as a document. Source: capacity §5.1.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let ratio = |hundredths: Option<i64>| hundredths.map(|hundredths| tell::hundredths(hundredths));
+        let ratio = |hundredths: Option<i64>| hundredths.map(tell::hundredths);
         let mut result = json!({
             "run": 0, "parameters": {}, "variant": "baseline", "hosts": self.hosts, "clusters": self.clusters, "vmsOn": self.vms_on,
             "settledAfterSeconds": tell::seconds(self.settled_after), "error": null,
