@@ -10,4 +10,5 @@ mod house;
 mod library;
 mod power_matrix;
 mod second_world;
+mod state_machines;
 mod work;

@@ -251,7 +251,7 @@ impl Users {
         })
     }
 
-    fn create(&mut self, dice: &mut Dice<'_>, world: &World) -> Vec<Asked> {
+    pub(super) fn create(&mut self, dice: &mut Dice<'_>, world: &World) -> Vec<Asked> {
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         self.made += 1;
         let namespace = dice.one(&world.namespaces).cloned().unwrap_or_default();
