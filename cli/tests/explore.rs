@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The report without what hangs on the machine.
 fn report(output: &Output) -> Value {
-    let mut report: Value = serde_json::from_slice(&output.stdout).expect(&text(&output.stderr));
+    let mut report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
     assert!(report["wallSeconds"].is_number());
     report["wallSeconds"] = Value::Null;
     report

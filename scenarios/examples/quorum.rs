@@ -2,6 +2,7 @@
 //! fails. `cargo test --example quorum --features proptest` runs it; `cargo run` prints one such story.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use vmtwin_scenarios::explore::harness::{Happenings, World};
 use vmtwin_scenarios::explore::{Harness, strategy};
 use vmtwin_scenarios::invariants;

@@ -131,8 +131,12 @@ impl ReferenceStateMachine for PowerMachine {
 
     fn apply(mut power: Power, ask: &PowerAsk) -> Power {
         match ask {
-            PowerAsk::Create(name, state) => drop(power.create(name, *state)),
-            PowerAsk::Set(name, state) => drop(power.ask(name, *state)),
+            PowerAsk::Create(name, state) => {
+                power.create(name, *state);
+            }
+            PowerAsk::Set(name, state) => {
+                power.ask(name, *state);
+            }
             PowerAsk::Delete(name) => power.delete(name),
         }
         power
@@ -154,7 +158,9 @@ impl StateMachineTest for PowerMachine {
                 let admitted = real.patch("VirtualMachine", name, json!({"powerState": state.word()}));
                 assert_eq!(admitted, before.ask(name, state), "{name} → {state:?}");
             }
-            PowerAsk::Delete(name) => drop(real.delete("VirtualMachine", name)),
+            PowerAsk::Delete(name) => {
+                real.delete("VirtualMachine", name);
+            }
         }
         real.rest();
         assert_eq!(&real.states(), after.at_rest());
@@ -270,7 +276,9 @@ impl ReferenceStateMachine for QuotaMachine {
 
     fn apply(mut quota: Quota, ask: &QuotaAsk) -> Quota {
         match ask {
-            QuotaAsk::Claim(name, size) => drop(quota.ask(name, *size)),
+            QuotaAsk::Claim(name, size) => {
+                quota.ask(name, *size);
+            }
             QuotaAsk::Delete(name) => quota.give_back(name),
         }
         quota
@@ -293,7 +301,9 @@ impl StateMachineTest for QuotaMachine {
                 let sum = before.sum();
                 assert_eq!(real.create(claim), before.ask(name, size), "{size} on top of {sum}");
             }
-            QuotaAsk::Delete(name) => drop(real.delete("PersistentVolumeClaim", name)),
+            QuotaAsk::Delete(name) => {
+                real.delete("PersistentVolumeClaim", name);
+            }
         }
         real.rest();
         let there: Vec<&str> = real.0.api().list(key("PersistentVolumeClaim", "").kind, Some("ns")).map(|claim| &*claim.key.name).collect();

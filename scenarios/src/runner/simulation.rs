@@ -8,7 +8,7 @@ use vmtwin_apiserver::{ApiServer, WatcherId};
 use vmtwin_engine::storage_quota::Granted;
 use vmtwin_engine::{Because, Engine, Input, Out, Output, PassId, Retries, Settings, Work};
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::id::{CallId, VmId};
 use vmtwin_model::kube::api::{self, Admitted, ApiError, Notice, Request, Review, User};
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
@@ -108,10 +108,11 @@ pub enum Turn {
     Idle,
 }
 
-/// A message under way to the operator, at the same instant.
+/// A message under way to the operator, at the same instant; while it pauses, until it goes on.
 #[derive(Clone, Debug)]
-enum Message {
-    Written { id: WriteId, result: api::Answer, cause: Cause },
+struct Message {
+    cause: Cause,
+    input: Input,
 }
 
 /// Whether the operator runs.
@@ -287,7 +288,7 @@ impl Simulation {
     /// When the next thing happens by itself.
     #[must_use]
     pub fn next_event(&self) -> Option<Timestamp> {
-        let inbox = (!self.inbox.is_empty()).then_some(self.now);
+        let inbox = (self.operator == Operator::Up && !self.inbox.is_empty()).then_some(self.now);
         let engine = match self.operator {
             Operator::Up => self.engine.next_wakeup().map(|(at, _)| at),
             Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
@@ -303,8 +304,8 @@ impl Simulation {
             Operator::Up => self.engine.next_pending(retries),
             Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
         };
-        let inbox = (!self.inbox.is_empty()).then_some(self.now);
-        [inbox, self.api.next_delivery(), self.world.next_pending(), engine].into_iter().flatten().min()
+        let inbox = (self.operator == Operator::Up && !self.inbox.is_empty()).then_some(self.now);
+        [inbox, self.api.next_delivery(), self.api.outage_ends(self.now), self.world.next_pending(), engine].into_iter().flatten().min()
     }
 
     /// The order at one instant: messages under way, watches, the infrastructure, the operator.
@@ -321,8 +322,7 @@ impl Simulation {
         } else if self.operator == Operator::Up
             && let Some(message) = self.inbox.pop_front()
         {
-            let Message::Written { id, result, cause } = message;
-            self.tell_engine(cause, Input::Written { id, result });
+            self.tell_engine(message.cause, message.input);
         } else if due(self.api.next_delivery()) {
             self.deliver();
         } else if due(self.world.next_event()) {
@@ -444,6 +444,11 @@ impl Simulation {
             }
             return;
         }
+        if matches!(self.operator, Operator::PausedUntil(_)) && !matches!(input, Input::Changed(_)) {
+            // It waits until somebody reads it.
+            self.inbox.push_back(Message { cause, input });
+            return;
+        }
         for output in self.engine.handle(self.now, cause, input) {
             if self.dies_instead_of(&output) {
                 self.die();
@@ -513,7 +518,7 @@ impl Simulation {
                 #[cfg(feature = "planted")]
                 let write = write_back(&self.api, write);
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
-                self.inbox.push_back(Message::Written { id, result, cause });
+                self.inbox.push_back(Message { cause, input: Input::Written { id, result } });
             }
             Out::Notice(notice) => self.tell_people(cause, notice),
             Out::Passed(passed) => {

@@ -195,6 +195,7 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
     let last =
         vm.extra_config(keys::LAST_RESTART_TIME).and_then(|nanos| nanos.parse().ok()).map_or(Timestamp::default(), Timestamp::from_nanos);
     if wanted <= last || wanted > cx.now() {
+        tell_of_restart(draft, wanted, last);
         return Ok(None);
     }
     if !crate::planted::is("restart-recorded-first") {
@@ -212,6 +213,14 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
     }
     draft.status_mut().last_restart_time = Some(wanted);
     Err(Verdict::Progress("restarted vm").into())
+}
+
+/// The write that told of the restart may have been lost to a conflict or a crash; what the VM has on record is told again.
+fn tell_of_restart(draft: &mut VmDraft, wanted: Timestamp, last: Timestamp) {
+    let told = draft.status().last_restart_time.map(|told| told.to_second());
+    if wanted == last && told != Some(last.to_second()) {
+        draft.status_mut().last_restart_time = Some(last);
+    }
 }
 
 fn restart_now(cx: &mut Cx<'_>, vm: &vsphere::VirtualMachine, mode: PowerOpMode) -> Flow<()> {
