@@ -21,6 +21,15 @@ fuzz TARGET='run' SECONDS='0':
         -max_total_time={{SECONDS}} -timeout=10 -rss_limit_mb=1024 -max_len=16384 -dict=scenario.dict -artifact_prefix=artifacts/{{TARGET}}/ \
         corpus/{{TARGET}} seeds/{{TARGET}} finds/{{TARGET}} $(test {{TARGET}} = admit || find ../../scenarios/library -mindepth 1 -type d)
 
+# random worlds, operations and faults against the invariants, so many runs of each profile
+explore N='1000':
+    cargo run --release --bin vmtwin -- explore --runs {{N}} --profile default --profile power --profile placement --profile groups \
+        --profile crypto --profile storage --profile chaos
+
+# each mistake that can be planted into the engine is found, made small, and gone without it
+planted:
+    cargo test --release --workspace --features vmtwin-scenarios/planted --test planted -- --nocapture
+
 # the benchmarks; figures in benches/BASELINE.md
 bench *ARGS:
     cargo build --release --bin vmtwin

@@ -12,7 +12,7 @@ use vmtwin_model::vsphere::Inventory;
 use vmtwin_model::vsphere::inventory::{Cluster, Drs, Ha, Host, HostState, Namespace, Zone};
 use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
 use vmtwin_model::vsphere::spec::ConfigSpec;
-use vmtwin_sim::{NetworkProvider, Settings, World};
+use vmtwin_sim::{Csi, NetworkProvider, Settings, World};
 
 const CLUSTERS: usize = 40;
 const HOSTS: usize = 64;
@@ -75,7 +75,7 @@ fn specs(bound: bool) -> Vec<Arc<ConfigSpec>> {
 }
 
 fn placement(criterion: &mut Criterion) {
-    let settings = Settings { rng: Rng::new(0), network_provider: NetworkProvider::Vpc };
+    let settings = Settings { rng: Rng::new(0), network_provider: NetworkProvider::Vpc, csi: Csi::Acts };
     let world = World::new(Timestamp::default(), settings, &inventory()).expect("the inventory holds together");
     let topology = world.topology();
     let resource_pools: Vec<_> = (0..CLUSTERS).flat_map(|nth| topology.pools(&format!("zone-{nth:02}"), "ns").to_vec()).collect();

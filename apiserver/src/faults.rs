@@ -155,6 +155,11 @@ impl Faults {
         self.down_until.map_or(due, |until| due.max(until))
     }
 
+    /// When an outage ends that lasts at this instant.
+    pub(crate) fn outage_ends(&self, now: Timestamp) -> Option<Timestamp> {
+        self.down_until.filter(|until| now < *until)
+    }
+
     pub(crate) fn is_down(&self, now: Timestamp) -> bool {
         self.down_until.is_some_and(|until| now < until)
     }

@@ -79,6 +79,12 @@ impl ApiServer {
         self.watches.next().map(|due| self.faults.not_before(due))
     }
 
+    /// When an outage ends that lasts at this instant.
+    #[must_use]
+    pub fn outage_ends(&self, now: Timestamp) -> Option<Timestamp> {
+        self.faults.outage_ends(now)
+    }
+
     /// The next delivery, if it is due.
     pub fn deliver(&mut self, now: Timestamp) -> Option<Delivery> {
         self.clock = now;

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{admit, completions, explain, explore, features, init, lint, man, run, schema, shrink, timeline};
+use crate::commands::{admit, capacity, completions, explain, explore, features, init, lint, man, run, schema, shrink, timeline};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,12 +36,14 @@ pub enum Command {
     Lint(lint::Arguments),
     /// Tell a run as a timeline, one event a line
     Timeline(timeline::Arguments),
-    /// Tell why a VM is where it is, or why it is not on
+    /// Tell why a VM is where it is, or why it is not on, and what a group waits for
     Explain(explain::Arguments),
     /// Draw random worlds, operations and faults, and hold them against the invariants
     Explore(explore::Arguments),
     /// Make a scenario that fails small
     Shrink(shrink::Arguments),
+    /// Tell how many more VMs fit, and what the failure of a host or a zone leaves
+    Capacity(capacity::Arguments),
     /// Tell whether manifests would be admitted, or answer an AdmissionReview
     Admit(admit::Arguments),
     /// List the feature gates: default, origin, effect
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn commands_that_do_not_exist_are_refused_as_wrong_usage() {
-        for command in ["diff", "bisect", "capacity", "import", "operate"] {
+        for command in ["diff", "bisect", "import", "operate"] {
             assert_eq!(refused(&["vmtwin", command]), (ErrorKind::InvalidSubcommand, 2), "{command}");
         }
     }

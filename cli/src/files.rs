@@ -85,7 +85,7 @@ fn candidates(given: &Path, allow_outside: bool, fits: &dyn Fn(&Path) -> bool) -
 }
 
 /// The folder that the files' own paths may not leave: the current one, or the one given if it lies elsewhere.
-fn root(given: &Path, allow_outside: bool) -> Root {
+pub fn root(given: &Path, allow_outside: bool) -> Root {
     let here = PathBuf::from(".");
     let below = given.canonicalize().ok().zip(here.canonicalize().ok()).is_some_and(|(given, here)| given.starts_with(here));
     Root { folder: if below { here } else { given.to_owned() }, allow_outside }

@@ -156,3 +156,103 @@ fn usage_errors_have_status_2() {
         assert!(!output.stderr.is_empty());
     }
 }
+
+#[test]
+fn explain_tells_what_holds_a_vm_and_a_group_as_text_and_as_a_document() {
+    let story = "scenarios/library/placement/waits-for-room.yaml";
+    let output = call(&root(), &["explain", story, "--vm", "my-namespace/third", "--at", "29m", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let states = [&told["object"], &told["desired"], &told["observed"]].map(|word| word.as_str().unwrap_or_default());
+    assert_eq!(states, ["my-namespace/third", "PoweredOn", "PoweredOff"]);
+    assert!(told["tries"].as_u64().is_some_and(|tries| tries > 1) && told["next"].is_string() && told["since"].is_string(), "{told:#}");
+    let holds = told["heldBy"].as_array().expect("a list");
+    assert!(holds.iter().any(|hold| hold["page"] == "placement-groups §10" && hold["seq"].is_u64()), "{told:#}");
+    let candidates = told["placement"]["candidates"].as_array().expect("a list");
+    let rejected = candidates.iter().filter(|one| one["kind"] == "HostSystem" && one["verdict"] == "rejected");
+    assert!(
+        rejected.clone().count() >= 1 && rejected.clone().all(|host| host["message"].as_str().is_some_and(|why| why.contains("needs")))
+    );
+    assert!(told["wouldChange"].as_array().is_some_and(|changes| !changes.is_empty()), "{told:#}");
+
+    let said = text(&call(&root(), &["explain", story, "--vm", "my-namespace/third", "--at", "29m", "--why", "power"]).stdout);
+    assert!(said.starts_with("my-namespace/third at 29m") && !said.contains("candidates"), "{said}");
+
+    let group = "scenarios/library/groups/three-tier-boot.yaml";
+    let whole = text(&call(&root(), &["timeline", group, "-o", "json"]).stdout);
+    let name = whole
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|line| line["object"].as_str()?.strip_prefix("VirtualMachineGroup/").map(str::to_owned))
+        .expect("a group");
+    let output = call(&root(), &["explain", group, "--group", &name, "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    assert!(told["observed"].as_str().is_some_and(|seen| seen.contains("VMs PoweredOn")), "{told:#}");
+}
+
+#[test]
+fn explain_refuses_what_isn_t_there_or_makes_no_sense_with_status_2() {
+    let story = "scenarios/library/placement/waits-for-room.yaml";
+    for (arguments, wanted) in [
+        (vec!["--vm", "my-namespace/nobody"], "there is no VirtualMachine my-namespace/nobody"),
+        (vec!["--group", "my-namespace/nobody"], "there is no VirtualMachineGroup my-namespace/nobody"),
+        (vec!["--vm", "nobody"], "write it NS/NAME"),
+        (vec!["--vm", "my-namespace/first", "--why", "Nonsense"], "has no condition `Nonsense`"),
+        (vec![], "--vm"),
+        (vec!["--vm", "a/b", "--group", "a/b"], "--group"),
+        (vec!["--vm", "my-namespace/first", "--at", "soon"], "soon"),
+    ] {
+        let all: Vec<&str> = ["explain", story].into_iter().chain(arguments.iter().copied()).collect();
+        let output = call(&root(), &all);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn capacity_answers_a_scenario_and_a_plan_and_judges_requirements() {
+    let folder = Folder::empty();
+    let inventory = std::fs::read_to_string(root().join("scenarios/inventories/small.yaml")).expect("the inventory");
+    std::fs::write(folder.join("small.yaml"), &inventory).expect("a file");
+    let scenario = concat!(
+        "apiVersion: vmtwin.dev/v1alpha1\nkind: Scenario\nmetadata: {name: base}\nspec:\n",
+        "  vsphere: {from: small.yaml, images: [{name: linux}]}\n",
+        "  objects:\n",
+        "  - {apiVersion: vmoperator.vmware.com/v1alpha5, kind: VirtualMachineClass, metadata: {name: m, namespace: my-namespace}, ",
+        "spec: {hardware: {cpus: 8, memory: 128Gi}, policies: {resources: {requests: {memory: 128Gi}}}}}\n",
+    );
+    std::fs::write(folder.join("base.yaml"), scenario).expect("a file");
+    let output = call(&folder, &["capacity", "base.yaml", "--class", "m", "--survive", "hosts,zones", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let result = &told["results"][0];
+    // 252 GiB for VMs on each of three hosts, 128 GiB and the overhead for each VM.
+    assert_eq!((told["kind"].as_str(), result["headroom"][0]["fits"].as_u64()), (Some("CapacityResult"), Some(3)), "{result:#}");
+    assert_eq!(result["headroom"][0]["bounds"]["hosts"], 3);
+    assert_eq!(result["survive"]["survived"]["hosts"], 3, "nothing runs there");
+
+    let plan = "apiVersion: vmtwin.dev/v1alpha1\nkind: CapacityPlan\nmetadata: {name: next}\nspec:\n  baseline: base.yaml\n  headroom: [m]\n  \
+                requirements: [{headroom: m, atLeast: 4}]\n";
+    std::fs::write(folder.join("plan.yaml"), plan).expect("a file");
+    let output = call(&folder, &["capacity", "plan.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("m at least 4, 3 fit") && said.contains("Proven: no placement fits more."), "{said}");
+
+    let wrong = plan.replace("headroom: [m]", "headroom: [{class: m, limitt: 3}, mm]\n  growth: {}\n  settle: soon");
+    std::fs::write(folder.join("wrong.yaml"), wrong).expect("a file");
+    let output = call(&folder, &["capacity", "wrong.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for wanted in ["unknown field `limitt`", "did you mean `limit`?", "`growth` isn't answered", "wrong.yaml:8"] {
+        assert!(said.contains(wanted), "{wanted} isn't in:\n{said}");
+    }
+
+    let output = call(&folder, &["capacity", "small.yaml", "--class", "m"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("CAP004"), "{}", text(&output.stderr));
+    let output = call(&folder, &["capacity", "plan.yaml", "--class", "m"]);
+    assert_eq!(output.status.code(), Some(2), "flags don't go with a plan");
+}

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use vmtwin_model::kube::api::Write;
+use vmtwin_model::kube::api::{ApiError, Write};
 use vmtwin_model::kube::{Object, Resource, View};
+
+use crate::pass::{Cx, Flow};
 
 /// An object of kind `K` that a pass may change.
 #[derive(Debug)]
@@ -138,6 +140,18 @@ impl<K: Resource> Draft<K> {
                 *finalizers = None;
             }
         }
+    }
+
+    /// Writes what has changed so far, and goes on from the version that came of it: for what must stand on the object before the pass
+    /// is through.
+    ///
+    /// # Errors
+    /// Leaves the pass's function while the answer isn't there.
+    pub(crate) fn save(&mut self, cx: &mut Cx<'_>) -> Flow<Result<(), ApiError>> {
+        let base = self.base.clone();
+        let sent = std::mem::replace(self, Self { base, meta: None, spec: None, status: None });
+        let Some(write) = sent.into_write() else { return Ok(Ok(())) };
+        Ok(cx.write(write)?.map(|written| self.base = written))
     }
 
     /// The write that makes the object what the draft says; nothing if it is that already.

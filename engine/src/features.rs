@@ -61,6 +61,7 @@ macro_rules! gates {
 gates! {
     AllDisksArePVCs: false, Upstream, false, "Disks of images become claims.";
     BringYourOwnEncryptionKey: true, Documented, false, "`spec.crypto` names an EncryptionClass; a VM can be encrypted and rekeyed.";
+    DiskPromotion: false, Vmtwin, true, "With FastDeploy, linked disks become full ones as `promoteDisksMode` says.";
     ExtensionCompatConstraint: false, Upstream, false, "The create spec carries the extension's compatibility constraint.";
     FastDeploy: false, Upstream, true, "VMs are made from cached disks instead of by a deploy.";
     GuestCustomizationVCDParity: false, Upstream, false, "LinuxPrep and Sysprep take a script and an expiring password.";
@@ -84,7 +85,7 @@ gates! {
     VMResize: false, Upstream, false, "The whole of a class is applied at a resize.";
     VMResizeCPUMemory: true, Documented, true, "CPU, memory, reservations and limits follow the class.";
     VMSharedDisks: false, Upstream, false, "Controllers, shared disks, one attachment object for each VM.";
-    VMSnapshots: false, Upstream, false, "VirtualMachineSnapshot; snapshots are counted apart from the VM.";
+    VMSnapshots: false, Upstream, true, "VirtualMachineSnapshot; snapshots are counted apart from the VM.";
     VMVlanSubinterface: false, Upstream, false, "VLAN interfaces in the guest.";
     VMWaitForFirstConsumerPVC: false, Upstream, true, "Claims may wait for the VM's zone.";
     VSpherePolicies: false, Upstream, true, "Compute policies tag and hold VMs.";

@@ -24,6 +24,7 @@ mod policy;
 mod queue;
 mod set_policy;
 mod settings;
+mod snapshot;
 pub mod storage_quota;
 mod storage_usage;
 mod verdict;
@@ -51,7 +52,7 @@ use cache::Cache;
 pub use features::{Feature, Features};
 pub use pass::PassId;
 use pass::{Argument, Around, Asked, Cx, Effects, Pass, Pending, Stop, Until};
-pub use queue::{Controller, Idle, Key, Retries};
+pub use queue::{Controller, Controllers, Idle, Key, Retries};
 use queue::{Queue, Wake};
 pub use settings::{FastDeployMode, NetworkProvider, Settings};
 use storage_quota::{Granted, Objects, RequestedCapacity};
@@ -306,6 +307,16 @@ impl Engine {
         [self.waits.next(), self.queue.next_pending(retries)].into_iter().flatten().min()
     }
 
+    /// When one of the controllers looks at an object next, as far as that is known, and why.
+    #[must_use]
+    pub fn next_look(&self, object: &ObjectKey) -> Option<(Timestamp, Arc<str>)> {
+        let looks = [Controller::Vm, Controller::VmCreate, Controller::Group].into_iter().filter_map(|controller| {
+            let (at, why) = self.queue.due(&Key { controller, object: object.clone() })?;
+            Some((at, why.clone()))
+        });
+        looks.min_by_key(|(at, _)| *at)
+    }
+
     /// Whether the engine waits for answers.
     #[must_use]
     pub fn waits_for_answers(&self) -> bool {
@@ -419,6 +430,9 @@ impl Engine {
 
     /// Makes a key due; if a pass of it is open, when that ends.
     fn wake(&mut self, at: Timestamp, key: Key, wake: Wake) {
+        if !self.settings.controllers.has(key.controller) {
+            return;
+        }
         if self.active.contains(&key) {
             if !self.again.contains(&key) {
                 self.again.insert(key, wake);
@@ -439,7 +453,8 @@ impl Engine {
             | Controller::StorageQuota
             | Controller::StorageUsage
             | Controller::SetPolicy
-            | Controller::PolicyEvaluation => 0,
+            | Controller::PolicyEvaluation
+            | Controller::Snapshot => 0,
         }
     }
 
@@ -539,6 +554,7 @@ impl Engine {
             Controller::StorageUsage => storage_usage::run_usage(&mut cx),
             Controller::SetPolicy => set_policy::run(&mut cx),
             Controller::PolicyEvaluation => policy::run(&mut cx),
+            Controller::Snapshot => snapshot::run(&mut cx),
         };
         let Effects { asked, notices, spawned } = cx.into_effects();
         let because = Because::Pass(id);
@@ -624,7 +640,14 @@ impl Engine {
         });
         let idle = self.note_end(now, &key, &verdict, changed || pass.mutated);
         match &verdict {
-            Verdict::Done | Verdict::Progress(_) => self.queue.forget(&key),
+            Verdict::Done => self.queue.forget(&key),
+            Verdict::Progress(what) => {
+                self.queue.forget(&key);
+                // Not all that vSphere can change is watched: where nothing told of what was done, the next pass is due all the same.
+                if pass.mutated && !changed && !self.again.contains(&key) {
+                    self.wake(now, key.clone(), Wake { cause, why: Arc::from(*what), idle: Idle::Busy });
+                }
+            }
             Verdict::Again { after, why } => {
                 self.queue.forget(&key);
                 let (why, idle) = match why {

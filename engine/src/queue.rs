@@ -44,6 +44,8 @@ pub enum Controller {
     SetPolicy,
     /// PolicyEvaluation.
     PolicyEvaluation,
+    /// VirtualMachineSnapshot.
+    Snapshot,
 }
 
 impl Controller {
@@ -60,7 +62,31 @@ impl Controller {
             Self::StorageUsage => "storage/usage",
             Self::SetPolicy => "setpolicy",
             Self::PolicyEvaluation => "policyevaluation",
+            Self::Snapshot => "snapshot",
         }
+    }
+}
+
+/// A set of controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Controllers(u32);
+
+impl Controllers {
+    /// All of them.
+    pub const ALL: Self = Self(u32::MAX);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// These, and one more.
+    #[must_use]
+    pub const fn with(self, controller: Controller) -> Self {
+        Self(self.0 | 1 << controller as u32)
+    }
+
+    /// Whether a controller is among them.
+    #[must_use]
+    pub const fn has(self, controller: Controller) -> bool {
+        self.0 & 1 << controller as u32 != 0
     }
 }
 
@@ -154,6 +180,12 @@ impl Queue {
         };
         self.later.insert(instant, key.clone());
         self.entries.insert(key, entry);
+    }
+
+    /// When a key is due, and why, if it is in the queue.
+    #[must_use]
+    pub fn due(&self, key: &Key) -> Option<(Timestamp, &Arc<str>)> {
+        self.entries.get(key).map(|entry| (entry.at, &entry.wake.why))
     }
 
     /// Takes out the key that is to be worked on now, if one is due.

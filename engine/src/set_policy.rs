@@ -1,5 +1,5 @@
 //! The VirtualMachineSetResourcePolicy controller: makes the pool in every cluster of the namespace, the folder, and a cluster module for
-//! every group in every cluster. Source: placement-groups §8.
+//! every group in every cluster; with the policy they go. Source: placement-groups §8, vsphere §5.
 //!
 //! What exists is taken as it is; a pool or module of a cluster that no longer backs the namespace leaves the status, the pool itself
 //! stays where it is.
@@ -66,11 +66,73 @@ fn delete(cx: &mut Cx<'_>, policy: &mut Policy) -> Flow<Verdict> {
             format!("failing VirtualMachineSetResourcePolicy deletion since VM: '{vm}' is referencing it, resourcePolicyName: '{own}'");
         return Err(Verdict::failed(text).into());
     }
+    delete_pools(cx, policy)?;
     for module in policy.status().clustermodules.clone() {
         delete_module(cx, &module)?;
     }
+    delete_folder(cx, policy)?;
     policy.remove_finalizer(FINALIZER);
     Ok(Verdict::Done)
+}
+
+/// Deletes the child pool in every cluster of the namespace.
+fn delete_pools(cx: &mut Cx<'_>, policy: &Policy) -> Flow<()> {
+    let name: Arc<str> = policy.spec().resource_pool.as_ref().map(|pool| pool.name.as_str()).unwrap_or_default().into();
+    if name.is_empty() {
+        return Ok(());
+    }
+    // A namespace that has no zone any more has no pools either.
+    for (_, entity) in candidates::clusters(cx, &policy.namespace().clone()).or_else(nothing_left)? {
+        let find = Operation::FindChildPool { entity, name: name.clone() };
+        let found = child(cx, find, "failed to find child resource pool")?;
+        if let Some(id) = found {
+            destroy(cx, Operation::DestroyPool { pool: PoolId::from(&*id) }, "failed to delete child resource pool")?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the child folder.
+fn delete_folder(cx: &mut Cx<'_>, policy: &Policy) -> Flow<()> {
+    let name: Arc<str> = policy.spec().folder.as_str().into();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let Some(entity) = candidates::folder(cx, Source::Zones, &policy.namespace().clone()).map(Some).or_else(nothing_left)? else {
+        return Ok(());
+    };
+    if let Some(id) = child(cx, Operation::FindChildFolder { entity, name }, "failed to find child folder")? {
+        destroy(cx, Operation::DestroyFolder { folder: FolderId::from(&*id) }, "failed to delete child folder")?;
+    }
+    Ok(())
+}
+
+/// What a namespace without zones has.
+fn nothing_left<T: Default>(stop: Stop) -> Flow<T> {
+    match stop {
+        Stop::Suspended => Err(stop),
+        Stop::End(_) => Ok(T::default()),
+    }
+}
+
+/// The child that a search finds; what it would be searched below may be gone already.
+fn child(cx: &mut Cx<'_>, find: Operation, what: &str) -> Flow<Option<Arc<str>>> {
+    match cx.call(find.clone())? {
+        Ok(Reply::Child(found)) => Ok(found),
+        Ok(other) => unreachable!("a search for a child answered {other:?}"),
+        Err(failure) if failure.is_a("ManagedObjectNotFound") => Ok(None),
+        Err(failure) => Err(Verdict::failed(format!("{what}: {}", text_of(&find, &failure))).into()),
+    }
+}
+
+/// Destroys a pool or folder; one that is gone already is as good.
+fn destroy(cx: &mut Cx<'_>, operation: Operation, what: &str) -> Flow<()> {
+    match cx.call(operation.clone())? {
+        Err(failure) if !failure.is_a("ManagedObjectNotFound") => {
+            Err(Verdict::failed(format!("{what}: {}", text_of(&operation, &failure))).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Deletes a module; one that is gone already is as good.

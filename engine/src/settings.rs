@@ -6,6 +6,7 @@ use vmtwin_model::kube::api::User;
 use vmtwin_model::time::Span;
 
 use crate::features::Features;
+use crate::queue::Controllers;
 
 /// Everything that an administrator can set on VM Operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub max_deploy_threads_on_provider: u32,
     /// How VMs are made fast where that gate is on.
     pub fast_deploy_mode: FastDeployMode,
+    /// The controllers that run: all of them, but in tests of a part.
+    pub controllers: Controllers,
 }
 
 /// What becomes of an image's cached disks.
@@ -78,6 +81,7 @@ impl Default for Settings {
             max_create_vms_on_provider: 80,
             max_deploy_threads_on_provider: 0,
             fast_deploy_mode: FastDeployMode::default(),
+            controllers: Controllers::ALL,
         }
     }
 }

@@ -14,6 +14,7 @@ use vmtwin_model::kube::virtual_machine_class::VirtualMachineClass;
 use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, GroupPlacementStatus, MemberKind, VirtualMachineGroup};
 use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
 use vmtwin_model::kube::virtual_machine_set_resource_policy::VirtualMachineSetResourcePolicy;
+use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
 use vmtwin_model::kube::virtual_network_interface::VirtualNetworkInterface;
 use vmtwin_model::kube::{ConditionType, Conditions, Kind, Object, ObjectKey, Resource, View};
 use vmtwin_model::time::Span;
@@ -24,7 +25,7 @@ use crate::groups::{self, Listed};
 use crate::queue::{Controller, Key};
 use crate::settings::Settings;
 use crate::vm::{keys, probe};
-use crate::{storage_usage, volumes};
+use crate::{snapshot, storage_usage, volumes};
 
 /// Wake-ups of a group by its members come due so much later, so that a hundred of them make one pass.
 const GROUP_COALESCES: Span = Span::from_millis(100);
@@ -38,6 +39,9 @@ pub(crate) fn references(object: &Object, settings: &Settings) -> Vec<ObjectKey>
     let namespace = &object.key.namespace;
     if volumes::watches(object.key.kind) {
         return owning_vm(object).into_iter().collect();
+    }
+    if let Some(vm) = snapshot::vm_of(object) {
+        return vec![vm];
     }
     let Some(vm) = object.view::<VirtualMachine>() else {
         let is_interface = matches!(object.key.kind, SubnetPort::KIND | VirtualNetworkInterface::KIND | NetworkInterface::KIND);
@@ -94,11 +98,26 @@ pub(crate) fn woken(cache: &Cache, key: &ObjectKey, before: Option<&Object>, aft
     }
     // A claim tells the volume controller something; the VM's own looks when that has told of it in the VM's status.
     let to = |kind: Kind| if key.kind == PersistentVolumeClaim::KIND { Some(Controller::Volumes) } else { controller_of(kind) };
+    // Of what happens to its VM a snapshot hears little; each of them would look at vSphere.
+    let hears = |referrer: &&ObjectKey| referrer.kind != VirtualMachineSnapshot::KIND || snapshot::concerns(before, after);
     woken.extend(
-        cache.referrers(key).filter_map(|referrer| Some((Key { controller: to(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
+        cache
+            .referrers(key)
+            .filter(hears)
+            .filter_map(|referrer| Some((Key { controller: to(referrer.kind)?, object: referrer.clone() }, Span::ZERO))),
     );
+    if key.kind == PersistentVolumeClaim::KIND && before.is_none() {
+        woken.extend(waiting_for_claim(cache, key));
+    }
     woken.dedup();
     woken
+}
+
+/// The VMs that name a new claim and aren't made yet: they can't be before it is there.
+fn waiting_for_claim(cache: &Cache, claim: &ObjectKey) -> Vec<Woken> {
+    let waits = |key: &&ObjectKey| cache.view::<VirtualMachine>(&key.namespace, &key.name).is_some_and(|vm| vm.status.unique_id.is_empty());
+    let vms = cache.referrers(claim).filter(|key| key.kind == VirtualMachine::KIND).filter(waits);
+    vms.map(|key| (Key { controller: Controller::Vm, object: key.clone() }, Span::ZERO)).collect()
 }
 
 /// The controller of a kind that has one.
@@ -108,6 +127,7 @@ pub(crate) fn controller_of(kind: Kind) -> Option<Controller> {
         VirtualMachineGroup::KIND => Some(Controller::Group),
         VirtualMachineSetResourcePolicy::KIND => Some(Controller::SetPolicy),
         PolicyEvaluation::KIND => Some(Controller::PolicyEvaluation),
+        VirtualMachineSnapshot::KIND => Some(Controller::Snapshot),
         other => storage_usage::controller_of(other),
     }
 }

@@ -1,6 +1,7 @@
 //! Where the three machines meet: the scenario format, the runner, and what reads its log.
 
 pub mod admit;
+pub mod capacity;
 pub mod check;
 pub mod diagnostics;
 pub mod explain;

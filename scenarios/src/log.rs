@@ -312,6 +312,11 @@ impl Log {
         lines
     }
 
+    /// The last records, oldest first.
+    pub fn tail(&self) -> impl DoubleEndedIterator<Item = &Arc<Record>> {
+        self.tail.iter()
+    }
+
     /// All records, if they were kept.
     #[must_use]
     pub fn kept(&self) -> &[Arc<Record>] {

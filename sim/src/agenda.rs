@@ -55,10 +55,21 @@ pub(crate) enum Entry {
         /// How often it was tried before.
         attempt: usize,
     },
+    /// HA has waited long enough for a class of VMs.
+    NextClass {
+        /// The failed host's row.
+        host: u32,
+        /// The host's life that it belongs to.
+        epoch: u32,
+        /// How many classes had begun.
+        begun: u32,
+    },
     /// A VM that HA started runs.
     Restarted {
         /// The VM's row.
         vm: u32,
+        /// The host that starts it.
+        host: u32,
         /// The guest's life that it belongs to.
         epoch: u32,
     },
@@ -96,7 +107,7 @@ impl Entry {
         match self {
             Self::Tell(_) => 0,
             Self::HostLost { .. } | Self::RuleEnds => 1,
-            Self::TaskEnds(_) | Self::Moved { .. } | Self::Restart { .. } | Self::Restarted { .. } => 2,
+            Self::TaskEnds(_) | Self::Moved { .. } | Self::Restart { .. } | Self::NextClass { .. } | Self::Restarted { .. } => 2,
             Self::Evacuate { .. } | Self::Balance { .. } | Self::Admit => 3,
             Self::Guest { .. } => 4,
             Self::Attend(_) | Self::Again(_) => 5,
@@ -107,8 +118,9 @@ impl Entry {
     /// Whether nothing is under way that would end by itself: a look again, a retry without end.
     fn is_periodic(&self) -> bool {
         match self {
-            Self::Evacuate { .. } | Self::Balance { .. } | Self::Again(_) => true,
-            Self::Restart { attempt, .. } => *attempt > crate::ha::ATTEMPTS.len(),
+            // While a class waits, the restarts that it waits for are under way.
+            Self::Evacuate { .. } | Self::Balance { .. } | Self::NextClass { .. } | Self::Again(_) => true,
+            Self::Restart { attempt, .. } => *attempt > crate::failover::ATTEMPTS.len(),
             _ => false,
         }
     }

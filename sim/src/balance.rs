@@ -63,6 +63,10 @@ fn priority(here: &Score<'_>, there: &Score<'_>, cost: i64, must_is_broken: bool
 impl World {
     /// Has DRS look at a cluster, a minute from now.
     pub(crate) fn want_balance(&mut self, cluster: u32, why: Why) {
+        // A planner asks what the world holds as it is.
+        if self.planning.is_some() {
+            return;
+        }
         let Some(there) = self.clusters.get(cluster).filter(|there| there.drs.enabled) else { return };
         let wanted = Wanted { repair: there.balance.repair || why == Why::Repair, relief: there.balance.relief || why == Why::Relief };
         let (before, automatic) = (there.balance, there.drs.automation == DrsAutomation::FullyAutomated);

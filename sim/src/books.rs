@@ -1,6 +1,7 @@
 //! Random lives of a small world: nothing panics, every call is answered once, and the books balance against a naive recount.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 use vmtwin_model::id::VmId;
@@ -22,6 +23,7 @@ enum Deed {
     Deploy(u8),
     Power(u8, u8),
     Reconfigure(u8, u8),
+    Snapshot(u8, u8),
     Destroy(u8),
     Read(u8),
     Act(u8, u8),
@@ -34,6 +36,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => any::<u8>().prop_map(Deed::Deploy),
         4 => any::<(u8, u8)>().prop_map(|(vm, what)| Deed::Power(vm, what)),
         3 => any::<(u8, u8)>().prop_map(|(vm, what)| Deed::Reconfigure(vm, what)),
+        3 => any::<(u8, u8)>().prop_map(|(vm, what)| Deed::Snapshot(vm, what)),
         1 => any::<u8>().prop_map(Deed::Destroy),
         1 => any::<u8>().prop_map(Deed::Read),
         3 => any::<(u8, u8)>().prop_map(|(vm, what)| Deed::Act(vm, what)),
@@ -103,6 +106,18 @@ fn do_it(trial: &mut Trial, deed: Deed) {
                 }
             };
             trial.call(Operation::ReconfigVm { vm, spec: spec.into() });
+        }
+        Deed::Snapshot(n, what) => {
+            let vm = id(trial, n);
+            let there = trial.world.vm(&vm).and_then(|vm| vm.snapshot.clone());
+            let nodes: Vec<Arc<str>> = there.iter().flat_map(|tree| tree.nodes()).map(|node| node.snapshot.clone()).collect();
+            let any = |nth: u8| nodes.get(usize::from(nth) % nodes.len().max(1)).cloned().unwrap_or_else(|| "snapshot-999".into());
+            let name: Arc<str> = format!("s{what}").into();
+            trial.call(match what % 4 {
+                0 | 1 => Operation::CreateSnapshot { vm, name, description: None, memory: what & 1 == 1, quiesce_spec: None },
+                2 => Operation::RevertToSnapshot { vm, snapshot: any(what / 4) },
+                _ => Operation::RemoveSnapshot { vm, snapshot: any(what / 4) },
+            });
         }
         Deed::Destroy(n) => {
             let vm = id(trial, n);

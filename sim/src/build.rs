@@ -13,8 +13,10 @@ use vmtwin_model::vsphere::inventory::{self, GuestProfile, HostState, Name, Pool
 
 use crate::agenda::Agenda;
 use crate::balance::{Wanted, Why};
+use crate::bindings::Bindings;
 use crate::capacity::{self, Need};
 use crate::datastore::Policy;
+use crate::failover::Restarts;
 use crate::host::Gate;
 use crate::image::{Behaviour, Image};
 use crate::latency::Durations;
@@ -172,6 +174,7 @@ impl World {
             clusters: Table::new(),
             pools: Table::new(),
             folders: Table::new(),
+            destroyed: 0,
             vm_folder: 0,
             datastores: Table::new(),
             networks: Table::new(),
@@ -200,6 +203,9 @@ impl World {
             quotas: Quotas::default(),
             requests: 0,
             modules: Modules::default(),
+            snapshots: 0,
+            bindings: Bindings::default(),
+            planning: None,
         }
     }
 
@@ -261,14 +267,26 @@ impl World {
     }
 
     pub(crate) fn add_folder(&mut self, name: Name, parent: Option<u32>) -> u32 {
-        let id = FolderId::new(format!("group-v{}", 3 + self.folders.len()));
+        let id = FolderId::new(format!("group-v{}", 3 + self.folders.len() + self.destroyed));
         let row = self.folders.insert(Arc::new(Folder { id: id.clone(), name, parent }));
         self.names_mut().folder_ids.insert(id, row);
         row
     }
 
+    pub(crate) fn forget_folder(&mut self, row: u32) {
+        let Some(folder) = self.folders.remove(row) else { return };
+        self.names_mut().folder_ids.remove(&folder.id);
+        self.destroyed += 1;
+    }
+
+    pub(crate) fn forget_pool(&mut self, row: u32) {
+        let Some(pool) = self.pools.remove(row) else { return };
+        self.names_mut().pool_ids.remove(&pool.id);
+        self.destroyed += 1;
+    }
+
     pub(crate) fn add_pool(&mut self, name: Name, cluster: u32, parent: Option<u32>, cpu: PoolAllocation, memory: PoolAllocation) -> u32 {
-        let id = PoolId::new(format!("resgroup-{}", 10 + self.pools.len()));
+        let id = PoolId::new(format!("resgroup-{}", 10 + self.pools.len() + self.destroyed));
         let cluster_id = self.clusters.get(cluster).map_or_else(|| ClusterId::from(""), |cluster| cluster.id.clone());
         let pool = Pool { id: id.clone(), name, cluster_id, cpu, memory, cluster, parent, demand: Need::default() };
         let row = self.pools.insert(Arc::new(pool));
@@ -347,6 +365,10 @@ impl World {
             powered_on: 0,
             vgpus: host.vgpus.clone(),
             vgpus_used: BTreeMap::new(),
+            instance_storage: host.instance_storage,
+            instance_used: 0,
+            restarts: Restarts::default(),
+            starts: Gate::default(),
             leaving: BTreeSet::new(),
             vms: BTreeSet::new(),
             keys: BTreeSet::new(),

@@ -176,6 +176,7 @@ impl World {
                 self.forget_tasks(row, self.now);
                 self.vms.get(row).map(|row| Reply::Vm(row.seen.clone())).ok_or_else(|| refusals::not_found(VmId::TYPE, vm.as_str()))
             }
+            Operation::RetrieveSnapshot { .. } => self.snapshot_config(operation),
             Operation::ListKmipServers {} => Ok(self.list_key_providers()),
             Operation::GetDefaultKmsCluster {} => Ok(Reply::DefaultKeyProvider(self.default_key_provider().cloned())),
             Operation::QueryCryptoKeyStatus { key } => Ok(self.key_status(key)),
@@ -206,6 +207,7 @@ impl World {
             Operation::PlaceVmsXCluster(place) => self.place_many(place),
             Operation::ConnectTcp { vm, host, .. } => self.connect_tcp(vm, host),
             Operation::MakeDirectory { name } => self.make_directory(name),
+            Operation::CancelTask { task } => self.cancel_task(task),
             Operation::SyncLibraryItem { item } => match self.images.iter().any(|image| image.item.id == *item) {
                 true => Ok(Reply::Done),
                 false => Err(refusals::not_found("LibraryItem", item)),
@@ -266,6 +268,7 @@ fn is_task(operation: &Operation) -> bool {
             | Operation::RebootGuest { .. }
             | Operation::SyncLibraryItem { .. }
             | Operation::MakeDirectory { .. }
+            | Operation::CancelTask { .. }
             | Operation::CreateResourcePool { .. }
             | Operation::CreateFolder { .. }
             | Operation::CreateModule { .. }

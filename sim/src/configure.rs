@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use vmtwin_model::time::Span;
 use vmtwin_model::units::Bytes;
-use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
+use vmtwin_model::vsphere::spec::{Allocation, BootOptions, Bootable, ConfigSpec, DeviceType};
 use vmtwin_model::vsphere::vm::{Config, PowerState, VAppConfig, VAppProperty};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName};
 
@@ -69,6 +69,9 @@ pub(crate) fn apply_values(config: &mut Config, spec: &ConfigSpec) {
     if spec.firmware.is_some() {
         config.firmware.clone_from(&spec.firmware);
     }
+    if let Some(options) = &spec.boot_options {
+        apply_boot_options(&mut config.boot_options, options);
+    }
     if let Some(managed_by) = &spec.managed_by {
         config.managed_by = (!managed_by.extension_key.is_empty()).then(|| managed_by.clone());
     }
@@ -77,6 +80,40 @@ pub(crate) fn apply_values(config: &mut Config, spec: &ConfigSpec) {
     } else if let Some(vapp) = spec.rest.get("vAppConfig") {
         apply_vapp(config.v_app_config.get_or_insert_default(), vapp);
     }
+}
+
+fn apply_boot_options(there: &mut BootOptions, given: &BootOptions) {
+    *there = BootOptions {
+        boot_delay: given.boot_delay.or(there.boot_delay),
+        enter_bios_setup: given.enter_bios_setup.or(there.enter_bios_setup),
+        efi_secure_boot_enabled: given.efi_secure_boot_enabled.or(there.efi_secure_boot_enabled),
+        boot_retry_enabled: given.boot_retry_enabled.or(there.boot_retry_enabled),
+        boot_retry_delay: given.boot_retry_delay.or(there.boot_retry_delay),
+        boot_order: if given.boot_order.is_empty() { std::mem::take(&mut there.boot_order) } else { given.boot_order.clone() },
+        network_boot_protocol: given.network_boot_protocol.clone().or_else(|| there.network_boot_protocol.clone()),
+    };
+}
+
+/// What is wrong with boot options: a device that isn't there, or secure boot that is switched while the VM runs or without EFI.
+fn check_boot_options(before: &Config, after: &Config, power: PowerState) -> Result<(), Fault> {
+    let is_there = |key: i32| after.hardware.device.iter().any(|device| device.key == key);
+    let key = |entry: &Bootable| match entry {
+        Bootable::Disk { device_key } | Bootable::Ethernet { device_key } => Some(*device_key),
+        Bootable::Cdrom {} | Bootable::Floppy {} => None,
+    };
+    if after.boot_options.boot_order != before.boot_options.boot_order
+        && after.boot_options.boot_order.iter().filter_map(key).any(|key| !is_there(key))
+    {
+        return Err(refusals::invalid_argument("configSpec.bootOptions.bootOrder"));
+    }
+    let secure = |config: &Config| config.boot_options.efi_secure_boot_enabled.unwrap_or(false);
+    if secure(after) != secure(before) && power != PowerState::PoweredOff {
+        return Err(refusals::power_state(PowerState::PoweredOff, power));
+    }
+    if secure(after) && !secure(before) && after.firmware.as_deref() != Some("efi") {
+        return Err(refusals::invalid_argument("configSpec.bootOptions.efiSecureBootEnabled"));
+    }
+    Ok(())
 }
 
 /// Adds and edits properties by their keys, and replaces the ways by which a guest reads them.
@@ -155,13 +192,15 @@ impl World {
         {
             return Err(refusals::duplicate_name(name, there.seen.id.as_str()));
         }
+        Self::check_held_disks(row, spec)?;
         let (config, written) = self.configured(row, spec)?;
+        check_boot_options(before, &config, row.power())?;
         self.check_raise(row, &config)?;
         self.check_room(row, &config, &written)
     }
 
     /// Admission for a reservation that is raised while the VM is on.
-    fn check_raise(&self, row: &Vm, config: &Config) -> Result<(), Fault> {
+    pub(crate) fn check_raise(&self, row: &Vm, config: &Config) -> Result<(), Fault> {
         let Some(booked) = row.booked else { return Ok(()) };
         let size = Size::of(config);
         let more = size.reserved - booked.reserved;
@@ -202,6 +241,10 @@ impl World {
         let (config, written) = self.configured(&row, spec)?;
         let watched = is_watched_change(row.config(), &config);
         let policies = spec.rest.contains_key("vmPlacementPolicies").then(|| Arc::new(deploy::policies_of(spec)));
+        let rebinds = policies.is_some();
+        if rebinds {
+            self.unbind_others(&row);
+        }
         self.vms.change(vm, |row| {
             let seen = Arc::make_mut(&mut row.seen);
             seen.name = if config.name.is_empty() { seen.name.clone() } else { config.name.clone() };
@@ -210,6 +253,9 @@ impl World {
             row.policies = policies.unwrap_or_else(|| row.policies.clone());
             apply_tags(row, spec);
         });
+        if rebinds {
+            self.bind_others(vm);
+        }
         if watched {
             self.touch(vm, Changed::Config);
         }
@@ -238,6 +284,7 @@ fn is_watched_change(before: &Config, after: &Config) -> bool {
         config.uuid = "".into();
         config.instance_uuid = "".into();
         config.firmware = None;
+        config.boot_options = BootOptions::default();
         config.managed_by = None;
         config.extra_config.retain(|key, _| !is_unwatched(key));
         config

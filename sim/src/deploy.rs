@@ -7,8 +7,11 @@ use serde_json::Value;
 use vmtwin_model::id::{DatastoreId, FolderId, HostId, PoolId, VmId};
 use vmtwin_model::time::Span;
 use vmtwin_model::units::{MiB, VCpus};
+use vmtwin_model::vsphere::inventory;
 use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec};
-use vmtwin_model::vsphere::vm::{Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, Runtime, ToolsRunningStatus};
+use vmtwin_model::vsphere::vm::{
+    Config, ConnectionState, Guest, Hardware, Heartbeat, LayoutEx, Location, Runtime, ToolsRunningStatus, VAppConfig, VAppProperty,
+};
 use vmtwin_model::vsphere::{Changed, Fault, FaultName, Operation, Reply, VirtualMachine};
 
 use crate::capacity::Size;
@@ -18,8 +21,9 @@ use crate::image::{Behaviour, Image};
 use crate::key_provider::Subject;
 use crate::latency::transfer;
 use crate::placement::{Besides, Wish};
+use crate::snapshot::Snapshots;
 use crate::vm::Vm;
-use crate::{World, configure, power, refusals};
+use crate::{World, configure, destroy, power, refusals};
 
 /// How fast a datastore copies.
 const COPY_RATE: i64 = 400_000_000;
@@ -116,7 +120,7 @@ impl World {
 
     /// Where the VM of a call is to be made; nothing if the call makes none.
     pub(crate) fn site_of(&self, operation: &Operation) -> Result<Option<Site>, Fault> {
-        if operation.vm().is_some() || power::is_about_files(operation) {
+        if operation.vm().is_some() || power::is_about_files(operation) || destroy::is_destruction(operation) {
             return Ok(None);
         }
         let wanted = self.wanted(operation)?;
@@ -220,6 +224,7 @@ impl World {
             cpu_allocation: Allocation::platform_default(),
             memory_allocation: Allocation::platform_default(),
             create_date: Some(self.now),
+            v_app_config: item.and_then(vapp_of),
             ..Config::default()
         };
         let datastore = self.datastores.get(site.datastore);
@@ -271,6 +276,7 @@ impl World {
             home: site.datastore,
             space: Vec::new(),
             written,
+            snapshots: Snapshots::default(),
             boots: 0,
             stated_files: false,
             booked: None,
@@ -282,6 +288,8 @@ impl World {
             addresses: BTreeMap::new(),
             tags: Vec::new(),
             policies: Arc::new(policies_of(wanted.spec)),
+            announced: Arc::default(),
+            instance: Vec::new(),
         };
         configure::apply_tags(&mut vm, wanted.spec);
         Ok(vm)
@@ -296,4 +304,18 @@ pub(crate) fn policy_of(spec: &ConfigSpec) -> Option<&str> {
 /// The placement policies of a spec.
 pub(crate) fn policies_of(spec: &ConfigSpec) -> Vec<Value> {
     spec.rest.get("vmPlacementPolicies").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// The properties that a VM has of its image.
+fn vapp_of(image: &inventory::Image) -> Option<VAppConfig> {
+    let property = |(key, property): (i32, &inventory::OvfProperty)| VAppProperty {
+        key,
+        id: property.key.clone(),
+        type_: property.type_.clone(),
+        user_configurable: Some(true),
+        default_value: property.default.clone(),
+        value: "".into(),
+    };
+    let properties: Vec<VAppProperty> = (0..).zip(&image.ovf_properties).map(property).collect();
+    (!properties.is_empty()).then(|| VAppConfig { property: properties, ovf_environment_transport: Vec::new() })
 }

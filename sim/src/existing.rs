@@ -60,7 +60,8 @@ impl World {
         let homes = given.datastores.iter().map(|name| find("datastore", &self.names.datastores, name, by));
         let homes = homes.collect::<Result<Vec<_>, _>>()?;
         let mounted = self.hosts.get(host).and_then(|host| host.datastores.first().copied());
-        let seen = self.properties(given, id);
+        let mut seen = self.properties(given, id);
+        let snapshots = Self::adopt_snapshots(&mut seen);
         let guest_id = seen.config.as_ref().map(|config| config.guest_id.clone()).unwrap_or_default();
         let tools = seen.guest.as_ref().is_none_or(|guest| guest.tools_running_status.is_none()) || seen.tools_run();
         let profile = profile(inventory, given.guest_profile.as_ref(), by)?;
@@ -75,6 +76,7 @@ impl World {
             home: homes.first().copied().or(mounted).unwrap_or(0),
             space: Vec::new(),
             written: BTreeMap::new(),
+            snapshots,
             boots: 1,
             booked: None,
             moved_at: None,
@@ -84,6 +86,8 @@ impl World {
             customization: None,
             addresses: BTreeMap::new(),
             policies: Arc::default(),
+            announced: Arc::default(),
+            instance: Vec::new(),
         })
     }
 

@@ -128,6 +128,15 @@ impl World {
         Some(explanation)
     }
 
+    /// The first VM of a request for which there is no place, if they are taken in their order; all have one if there is none.
+    #[must_use]
+    pub fn first_without_place(&self, pools: &[PoolId], specs: &[Arc<ConfigSpec>]) -> Option<usize> {
+        let rows = pools.iter().filter_map(|id| self.names.pool_ids.get(id));
+        let pools: Vec<(u32, u32)> = rows.filter_map(|row| Some((*row, self.pools.get(*row)?.cluster))).collect();
+        let mut besides = Besides::default();
+        specs.iter().position(|spec| self.place(&pools, spec, (true, false), &mut besides).is_err())
+    }
+
     /// What is looked for, and where.
     fn search<'a>(&'a self, subject: Subject<'a>) -> Option<Search<'a>> {
         match subject {
@@ -148,6 +157,16 @@ impl World {
                 Some(Search { wish: self.wish_for(spec, &besides)?, besides, pools })
             }
         }
+    }
+
+    /// What is looked for, with what was given away before.
+    pub(crate) fn sought<'a>(&'a self, subject: Subject<'a>) -> Option<(Wish<'a>, Besides)> {
+        self.search(subject).map(|search| (search.wish, search.besides))
+    }
+
+    /// The pools, with their clusters, where it is looked for.
+    pub(crate) fn pools_sought(&self, subject: Subject<'_>) -> Option<Vec<(u32, u32)>> {
+        self.search(subject).map(|search| search.pools)
     }
 
     fn best_among(&self, Search { wish, besides, pools }: &Search<'_>) -> Option<u32> {
@@ -322,6 +341,7 @@ impl World {
         (empty.alive, empty.evacuating, empty.state) = (true, false, HostState::Connected);
         (empty.reserved, empty.demand, empty.powered_on) = Default::default();
         empty.vgpus_used.clear();
+        empty.instance_used = 0;
         empty.name = "a new host".into();
         self.host_says(&empty, u32::MAX, wish, &Besides::default()).is_ok()
     }

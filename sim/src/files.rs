@@ -1,8 +1,10 @@
 //! The files of a VM, as `layoutEx` lists them, and what each takes. Source: crypto-storage §4.2.
 
+use std::collections::BTreeMap;
+
 use vmtwin_model::units::{Bytes, MiB};
 use vmtwin_model::vsphere::spec::{Device, DeviceType};
-use vmtwin_model::vsphere::vm::{Config, LayoutChain, LayoutDisk, LayoutEx, LayoutFile, PowerState};
+use vmtwin_model::vsphere::vm::{Config, LayoutChain, LayoutDisk, LayoutEx, LayoutFile, LayoutSnapshot, PowerState};
 
 use crate::World;
 use crate::vm::Vm;
@@ -42,14 +44,37 @@ pub(crate) fn layout(world: &World, vm: &Vm) -> LayoutEx {
         }
         PowerState::PoweredOff => {}
     }
+    let mut link = |path: &str, is_base: bool, bytes: Bytes| {
+        let stem = path.strip_suffix(".vmdk").unwrap_or(path);
+        let descriptor = add(path.to_owned(), "diskDescriptor", 512);
+        let extent = add(format!("{stem}-{}.vmdk", if is_base { "flat" } else { "sesparse" }), "diskExtent", bytes.0);
+        LayoutChain { file_key: vec![descriptor, extent] }
+    };
+    let snapshots = &vm.snapshots;
+    let frozen: BTreeMap<u32, LayoutChain> =
+        snapshots.links.iter().map(|(nth, frozen)| (*nth, link(&frozen.path, frozen.below.is_none(), frozen.bytes))).collect();
+    let chain = |top: Option<u32>| snapshots.chain(top).iter().filter_map(|nth| frozen.get(nth)).cloned().collect::<Vec<_>>();
     let mut disks = Vec::new();
     for disk in config.hardware.device.iter().filter(|device| device.type_ == DeviceType::VirtualDisk) {
         let Some(path) = disk.backing.as_ref().and_then(|backing| backing.file_name.as_deref()) else { continue };
-        let stem = path.strip_suffix(".vmdk").unwrap_or(path);
-        let descriptor = add(path.to_owned(), "diskDescriptor", 512);
-        let extent = add(format!("{stem}-flat.vmdk"), "diskExtent", disk_size(disk, vm).0);
-        disks.push(LayoutDisk { key: disk.key, chain: vec![LayoutChain { file_key: vec![descriptor, extent] }] });
+        let below = snapshots.below_live.get(&disk.key).copied();
+        let mut chain = chain(below);
+        chain.push(link(path, below.is_none(), disk_size(disk, vm)));
+        disks.push(LayoutDisk { key: disk.key, chain });
     }
+    layout.snapshot = snapshots
+        .taken
+        .iter()
+        .map(|(id, taken)| {
+            let stem = format!("{home}/{name}-Snapshot{}", taken.number);
+            LayoutSnapshot {
+                key: id.clone(),
+                data_key: add(format!("{stem}.vmsn"), "snapshotData", 32 * KIB),
+                memory_key: taken.memory.map_or(-1, |memory| add(format!("{stem}.vmem"), "snapshotMemory", memory.0)),
+                disk: taken.disks.iter().map(|(key, top)| LayoutDisk { key: *key, chain: chain(Some(*top)) }).collect(),
+            }
+        })
+        .collect();
     layout.disk = disks;
     layout
 }
@@ -73,5 +98,5 @@ pub(crate) fn swap_size(config: &Config) -> MiB {
 fn disk_size(disk: &Device, vm: &Vm) -> Bytes {
     let capacity = disk.capacity_in_bytes.unwrap_or_default();
     let thin = disk.backing.as_ref().and_then(|backing| backing.thin_provisioned).unwrap_or(false);
-    if thin { vm.written.get(&disk.key).copied().unwrap_or_default() } else { capacity }
+    if thin || vm.snapshots.below_live.contains_key(&disk.key) { vm.written.get(&disk.key).copied().unwrap_or_default() } else { capacity }
 }

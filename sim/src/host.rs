@@ -10,6 +10,7 @@ use vmtwin_model::vsphere::inventory::{HostState, Name};
 use vmtwin_model::vsphere::vm::CryptoKeyId;
 
 use crate::capacity::Need;
+use crate::failover::Restarts;
 
 /// A host.
 #[derive(Clone, Debug)]
@@ -51,6 +52,9 @@ pub struct Host {
     pub(crate) vgpus: Vec<(Name, u32)>,
     /// Those that its powered-on VMs hold.
     pub(crate) vgpus_used: BTreeMap<Name, u32>,
+    /// The room for instance storage, and what claims have taken of it, in bytes.
+    pub(crate) instance_storage: Bytes,
+    pub(crate) instance_used: i64,
     /// The VMs that are on their way to another host.
     pub(crate) leaving: BTreeSet<u32>,
     /// The VMs that run or are registered here.
@@ -58,6 +62,10 @@ pub struct Host {
     /// The keys that it keeps in its memory.
     pub(crate) keys: BTreeSet<CryptoKeyId>,
     pub(crate) gate: Gate,
+    /// Its VMs that HA has still to start elsewhere, if it failed.
+    pub(crate) restarts: Restarts,
+    /// The VMs of other hosts that HA starts here at once, and those that wait for their turn.
+    pub(crate) starts: Gate,
 }
 
 impl Host {

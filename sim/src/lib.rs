@@ -6,6 +6,7 @@
 mod actions;
 mod agenda;
 mod balance;
+mod bindings;
 #[cfg(test)]
 mod books;
 mod build;
@@ -16,10 +17,12 @@ mod configure;
 mod customize;
 mod datastore;
 mod deploy;
+mod destroy;
 mod devices;
 mod drs;
 mod existing;
 pub mod explain;
+mod failover;
 mod faults;
 mod files;
 mod graphics;
@@ -27,6 +30,7 @@ mod guest;
 mod ha;
 mod host;
 mod image;
+mod instance;
 mod key_provider;
 mod latency;
 mod library;
@@ -35,13 +39,18 @@ mod module;
 mod neighbours;
 mod network;
 mod placement;
+pub mod planning;
 mod pool;
 mod power;
+mod promotion;
+#[cfg(test)]
+mod properties;
 mod ranks;
 mod refusals;
 mod search;
 mod shards;
 mod slots;
+mod snapshot;
 mod task;
 mod topology;
 #[cfg(test)]
@@ -64,6 +73,7 @@ use vmtwin_model::vsphere::{Answer, Change, Changed};
 
 pub use actions::ActionError;
 use agenda::{Agenda, Entry};
+use bindings::Bindings;
 pub use build::BuildError;
 use call::Call;
 pub use capacity::Need;
@@ -78,6 +88,7 @@ use library::Library;
 use module::Modules;
 use neighbours::{Ports, Quotas, Volumes};
 pub use network::Network;
+use planning::Planning;
 pub use pool::{Folder, Pool};
 use shards::Shards;
 use task::Tasks;
@@ -91,6 +102,18 @@ pub struct Settings {
     pub rng: Rng,
     /// Whose network objects the neighbours answer.
     pub network_provider: NetworkProvider,
+    /// Whether CSI and CNS do anything by themselves.
+    pub csi: Csi,
+}
+
+/// Whether CSI and CNS do anything by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Csi {
+    /// They make volumes, attach them, and look at those of snapshots.
+    #[default]
+    Acts,
+    /// Somebody else says what they would answer.
+    Silent,
 }
 
 /// The Supervisor's network provider.
@@ -210,6 +233,8 @@ pub struct World {
     clusters: Table<Cluster>,
     pools: Table<Pool>,
     folders: Table<Folder>,
+    /// How many pools and folders are gone: their ids aren't given out again.
+    destroyed: usize,
     vm_folder: u32,
     datastores: Table<Datastore>,
     networks: Table<Network>,
@@ -241,6 +266,11 @@ pub struct World {
     /// How many requests neighbours have made.
     requests: u64,
     modules: Modules,
+    /// How many snapshots were taken.
+    snapshots: u32,
+    bindings: Bindings,
+    /// What a planner has in force.
+    planning: Option<Arc<Planning>>,
 }
 
 impl World {
@@ -276,7 +306,8 @@ impl World {
             Entry::Guest { vm, epoch, step } => self.guest_step(vm, epoch, step),
             Entry::HostLost { host, epoch } => self.host_lost(host, epoch),
             Entry::Restart { vm, host, epoch, attempt } => self.restart(vm, host, epoch, attempt),
-            Entry::Restarted { vm, epoch } => self.restarted(vm, epoch),
+            Entry::NextClass { host, epoch, begun } => self.class_timeout(host, epoch, begun),
+            Entry::Restarted { vm, host, epoch } => self.restarted(vm, host, epoch),
             Entry::Evacuate { host, epoch } => self.evacuate(host, epoch),
             Entry::Moved { vm, from, to } => self.moved(vm, from, to),
             Entry::Balance { cluster } => self.balance(cluster),

@@ -18,7 +18,7 @@ use crate::{World, refusals};
 /// The id of the one datacenter.
 pub(crate) const DATACENTER: &str = "datacenter-2";
 /// How fast a datastore copies.
-const COPY_RATE: i64 = 400_000_000;
+pub(crate) const COPY_RATE: i64 = 400_000_000;
 
 /// A disk beside VMs.
 #[derive(Clone, Debug)]

@@ -18,11 +18,13 @@ use vmtwin_model::vsphere::spec::{Allocation, ConfigSpec, DeviceType};
 use vmtwin_model::vsphere::vm::{Config, Hardware};
 use vmtwin_model::vsphere::{Fault, FaultName, Reply};
 
+use crate::bindings::Binding;
 use crate::capacity::{Need, Size};
 use crate::host::Host;
 use crate::memo::{Memo, Spot};
+use crate::planning::Constraint;
 use crate::vm::{NAMESPACED_NAME, Vm};
-use crate::{World, configure, deploy, devices, graphics, refusals};
+use crate::{World, configure, deploy, devices, graphics, instance, refusals};
 
 /// What is looked for: a place for a VM of this size.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) policies: Vec<Policy>,
     /// The vGPUs that it takes, by profile.
     pub(crate) vgpus: Vec<Name>,
+    /// The instance storage that it takes, in bytes.
+    pub(crate) instance: i64,
     /// Whether a required policy rules a host out, or weighs only.
     pub(crate) creating: bool,
     /// Whether HA looks for it: it alone may use dedicated failover hosts.
@@ -51,6 +55,7 @@ impl Wish<'_> {
             vm: None,
             policies: Vec::new(),
             vgpus: Vec::new(),
+            instance: 0,
             creating: false,
             failover: false,
         }
@@ -65,6 +70,45 @@ pub(crate) struct Besides {
     tags: BTreeMap<Arc<str>, Vec<(u32, u32)>>,
     space: BTreeMap<u32, i64>,
     vgpus: BTreeMap<u32, Vec<Name>>,
+    instance: BTreeMap<u32, i64>,
+    /// What the VMs so far ask of those with a tag.
+    pub(crate) bindings: BTreeMap<Arc<str>, BTreeSet<Binding>>,
+    /// The places of those that state something of a tag that they don't have.
+    pub(crate) strangers: BTreeMap<Arc<str>, Vec<(Binding, u32, u32)>>,
+}
+
+/// A placement policy as it is stated.
+#[derive(Clone, Debug)]
+pub(crate) struct Stated {
+    pub(crate) apart: bool,
+    pub(crate) required: bool,
+    pub(crate) topology: Topology,
+    pub(crate) tags: Vec<Arc<str>>,
+    /// Whether it is about this VM and groups of others, instead of all that have the tag.
+    pub(crate) to_groups: bool,
+}
+
+impl Stated {
+    /// Reads a policy; nothing if it isn't one of those that are known.
+    pub(crate) fn read(policy: &Value) -> Option<Self> {
+        let (apart, to_groups, tags) = match policy.get("_typeName").and_then(Value::as_str)? {
+            "VmVmAffinity" => (false, false, vec![tag_key(policy.get("affinedVmsTag")?)?]),
+            "VmVmAntiAffinity" => (true, false, vec![tag_key(policy.get("antiAffinedVmsTag")?)?]),
+            "VmToVmGroupsAntiAffinity" => {
+                let own = policy.get("selfTag").and_then(tag_key);
+                let tags = policy.get("antiAffinedVmGroupTags")?.as_array()?.iter().filter_map(tag_key);
+                (true, true, tags.filter(|tag| Some(tag) != own.as_ref()).collect())
+            }
+            _ => return None,
+        };
+        let strictness = policy.get("policyStrictness").and_then(Value::as_str).unwrap_or_default();
+        let topology = match policy.get("policyTopology").and_then(Value::as_str) {
+            Some("VSphereZone") => Topology::Zone,
+            Some("ClusterComputeResource") => Topology::Cluster,
+            _ => Topology::Host,
+        };
+        Some(Self { apart, required: strictness.starts_with("Required"), topology, tags, to_groups })
+    }
 }
 
 /// A placement policy, read, with the places where its tags are.
@@ -103,14 +147,20 @@ impl Policy {
         }
     }
 
+    /// The same of one host, for VMs that are to be apart from it, or with it.
+    pub(crate) fn with(self, apart: bool, host: u32) -> Self {
+        Self { apart, hosts: BTreeSet::from([host]), ..self }
+    }
+
     /// Whether it wants VMs apart.
     pub(crate) fn keeps_apart(&self) -> bool {
         self.apart && !self.hosts.is_empty()
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Topology {
+/// What VMs are to share, or not to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topology {
     Host,
     Cluster,
     Zone,
@@ -203,22 +253,36 @@ impl World {
             {
                 return Err(refusals::invalid_state("The host is a dedicated failover host."));
             }
-            self.rules_say(cluster, host, row, wish, true)?;
+            if !self.is_lifted(Constraint::Rule) {
+                self.rules_say(cluster, host, row, wish, true)?;
+            }
         }
         if let Some(vm) = wish.vm.and_then(|vm| self.vms.get(vm)) {
             self.keys_for_host(row, vm.config())
                 .map_err(|_| refusals::invalid_state("The host has no access to the virtual machine's keys."))?;
         }
         let own = wish.vm.and_then(|vm| self.vms.get(vm)?.booked).filter(|booked| booked.host == row);
-        if !wish.vgpus.is_empty() && own.is_none() {
+        if !wish.vgpus.is_empty() && own.is_none() && !self.is_lifted(Constraint::Device) {
             host.has_graphics(&wish.vgpus, besides.vgpus.get(&row).map_or(&[][..], Vec::as_slice))?;
         }
+        let besides_storage = besides.instance.get(&row).copied().unwrap_or(0);
         let besides = besides.hosts.get(&row).map_or_else(Need::default, |(reserved, _)| *reserved);
-        host.admits(&wish.size, besides - own.map_or_else(Need::default, |own| own.reserved))?;
-        let broken = wish.policies.iter().find(|policy| wish.creating && policy.required && !self.keeps(policy, host, row));
-        broken.map_or(Ok(()), |policy| {
-            Err(refusals::invalid_state(&format!("A required placement policy would be broken: {}.", policy.text)))
-        })
+        self.planner_says(host, row, wish)?;
+        host.admits(&self.sized(&wish.size), self.relieved(besides) - own.map_or_else(Need::default, |own| own.reserved))?;
+        self.storage_says(host, row, wish, besides_storage)?;
+        self.policies_say(host, row, wish)
+    }
+
+    /// What the required policies of a VM that is to be made say against a host: all of them, so that those that contradict each other are
+    /// named.
+    fn policies_say(&self, host: &Host, row: u32, wish: &Wish<'_>) -> Result<(), Fault> {
+        let lifted = |policy: &Policy| self.is_lifted(if policy.apart { Constraint::AntiAffinity } else { Constraint::Affinity });
+        let is_broken = |policy: &&Policy| policy.required && !self.keeps(policy, host, row) && !lifted(policy);
+        let mut broken = wish.policies.iter().filter(|_| wish.creating).filter(is_broken);
+        let Some(first) = broken.next() else { return Ok(()) };
+        let others: String = broken.map(|policy| format!("; {}", policy.text)).collect();
+        let policies = if others.is_empty() { "A required placement policy" } else { "Required placement policies" };
+        Err(refusals::invalid_state(&format!("{policies} would be broken: {}{others}.", first.text)))
     }
 
     /// Whether a host breaks a rule of DRS for a VM: those that must be kept, or those that should.
@@ -389,6 +453,7 @@ impl World {
             vm: Some(vm),
             policies: self.policies_of_running(vm, row),
             vgpus: graphics::of(row.config()),
+            instance: 0,
             creating: false,
             failover: false,
         }
@@ -397,6 +462,9 @@ impl World {
     /// What a VM that exists keeps to where it can: its placement policies, and its cluster modules' other members.
     fn policies_of_running(&self, vm: u32, row: &Vm) -> Vec<Policy> {
         let mut policies = self.read_policies(&row.policies, Some(vm), &Besides::default());
+        let asked = self.asked_by_others(&row.tags, &row.policies, Some(vm), &Besides::default());
+        // It stays in its cluster whatever it may be asked about that.
+        policies.extend(asked.into_iter().filter(|policy| policy.topology == Topology::Host));
         let peers: BTreeSet<u32> = self.modules.peers(vm).filter_map(|peer| Some(self.vms.get(peer)?.booked?.host)).collect();
         if !peers.is_empty() {
             policies.push(Policy {
@@ -419,41 +487,29 @@ impl World {
     }
 
     fn read_policy(&self, policy: &Value, vm: Option<u32>, besides: &Besides) -> Option<Policy> {
-        let type_ = policy.get("_typeName").and_then(Value::as_str)?;
-        let (apart, tags) = match type_ {
-            "VmVmAffinity" => (false, vec![tag_key(policy.get("affinedVmsTag")?)?]),
-            "VmVmAntiAffinity" => (true, vec![tag_key(policy.get("antiAffinedVmsTag")?)?]),
-            "VmToVmGroupsAntiAffinity" => {
-                let own = policy.get("selfTag").and_then(tag_key);
-                let tags = policy.get("antiAffinedVmGroupTags")?.as_array()?.iter().filter_map(tag_key);
-                (true, tags.filter(|tag| Some(tag) != own.as_ref()).collect())
-            }
-            _ => return None,
-        };
-        let strictness = policy.get("policyStrictness").and_then(Value::as_str).unwrap_or_default();
-        let topology = match policy.get("policyTopology").and_then(Value::as_str) {
-            Some("VSphereZone") => Topology::Zone,
-            Some("ClusterComputeResource") => Topology::Cluster,
-            _ => Topology::Host,
-        };
+        let stated = Stated::read(policy)?;
+        let text = format!("{} with {}", policy.get("_typeName").and_then(Value::as_str).unwrap_or_default(), stated.tags.join(", "));
+        Some(self.policy_over(stated, text, vm, besides))
+    }
+
+    /// A policy with the places where its tags are.
+    pub(crate) fn policy_over(&self, stated: Stated, text: String, vm: Option<u32>, besides: &Besides) -> Policy {
+        let Stated { apart, required, topology, tags, .. } = stated;
         let mut places: Vec<(u32, u32)> = Vec::new();
         for tag in &tags {
             let rows = self.vms.tagged(tag).iter().filter(|row| Some(**row) != vm).filter_map(|row| self.vms.get(*row));
             places.extend(rows.filter_map(|row| Some((row.host, self.hosts.get(row.host)?.cluster))));
             places.extend(besides.tags.get(tag).into_iter().flatten());
         }
-        let clusters: BTreeSet<u32> = places.iter().map(|(_, cluster)| *cluster).collect();
+        let clusters = places.iter().map(|(_, cluster)| *cluster).collect();
+        let hosts = places.iter().map(|(host, _)| *host).collect();
+        Policy { tags, hosts, apart, required, ..self.policy_against(required, topology, text, clusters) }
+    }
+
+    /// A policy that keeps a VM out of these clusters, or of their zones.
+    pub(crate) fn policy_against(&self, required: bool, topology: Topology, text: String, clusters: BTreeSet<u32>) -> Policy {
         let zones = clusters.iter().filter_map(|cluster| Some(self.clusters.get(*cluster)?.zone.clone())).collect();
-        Some(Policy {
-            apart,
-            required: strictness.starts_with("Required"),
-            topology,
-            text: format!("{type_} with {}", tags.join(", ")),
-            tags,
-            hosts: places.iter().map(|(host, _)| *host).collect(),
-            clusters,
-            zones,
-        })
+        Policy { apart: true, required, topology, text, tags: Vec::new(), hosts: BTreeSet::new(), clusters, zones }
     }
 
     /// `PlaceVm`: a host and datastores in one cluster.
@@ -470,8 +526,12 @@ impl World {
     }
 
     /// `PlaceVmsXCluster`: a cluster for each VM, and a host and datastores where they are asked for.
-    pub(crate) fn place_many(&self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
-        self.recommend(place).map(Reply::Placements)
+    pub(crate) fn place_many(&mut self, place: &PlaceVmsXCluster) -> Result<Reply, Fault> {
+        let placements = self.recommend(place)?;
+        if placements.faults.is_empty() {
+            self.announce(place);
+        }
+        Ok(Reply::Placements(placements))
     }
 
     /// Where the VMs of a request would go. Nothing is changed by it.
@@ -510,10 +570,13 @@ impl World {
 
     /// A place for one VM after the other, in their order.
     fn place_all(&self, pools: &[(u32, u32)], specs: &[Arc<ConfigSpec>], asked: (bool, bool)) -> Result<Vec<Placement>, Refused> {
-        let (mut memo, mut besides) = (Memo::new(self, pools), Besides::default());
+        let mut memo = Memo::new(self, pools);
         let mut placed = Vec::with_capacity(specs.len());
+        let alone = self.binds_others(specs) || specs.iter().any(|spec| instance::of_spec(spec) > 0);
+        let mut besides = if alone { Besides::of_request(specs) } else { Besides::default() };
         for spec in specs {
-            let spot = match memo.best(spec, &besides) {
+            let known = if alone { None } else { memo.best(spec, &besides) };
+            let spot = match known {
                 Some((spot, wish)) => {
                     placed.push(self.take(spot, wish, spec, asked, &mut besides)?);
                     spot
@@ -524,7 +587,9 @@ impl World {
                     spot
                 }
             };
-            memo.taken(&tags_of(spec), spot);
+            if !alone {
+                memo.taken(&tags_of(spec), spot);
+            }
         }
         Ok(placed)
     }
@@ -597,9 +662,13 @@ impl World {
         if !wish.vgpus.is_empty() {
             besides.vgpus.entry(host).or_default().extend(wish.vgpus.iter().cloned());
         }
+        if wish.instance > 0 {
+            *besides.instance.entry(host).or_default() += wish.instance;
+        }
         for tag in tags_of(spec) {
             besides.tags.entry(tag).or_default().push((host, cluster));
         }
+        besides.bind(spec, (host, cluster));
         let pool =
             self.pools.get(pool).map(|pool| pool.id.clone()).ok_or_else(|| Refused::Call(refusals::not_found(PoolId::TYPE, "pool")))?;
         let host = if asked.0 { self.hosts.get(host).map(|host| host.id.clone()) } else { None };
@@ -615,11 +684,20 @@ impl World {
             size: size_of(spec),
             datastores: Vec::new(),
             vm: None,
-            policies: self.read_policies(&deploy::policies_of(spec), None, besides),
+            policies: self.policies_of_new(spec, besides),
             vgpus: graphics::of_spec(spec),
+            instance: instance::of_spec(spec),
             creating: true,
             failover: false,
         })
+    }
+
+    /// What a VM that is to be made states, and what others ask of it.
+    fn policies_of_new(&self, spec: &ConfigSpec, besides: &Besides) -> Vec<Policy> {
+        let own = deploy::policies_of(spec);
+        let mut policies = self.read_policies(&own, None, besides);
+        policies.extend(self.asked_by_others(&tags_of(spec), &own, None, besides));
+        policies
     }
 
     fn recommended(&self, datastore: u32, spec: &ConfigSpec) -> Vec<(Option<i32>, DatastoreId)> {

@@ -9,6 +9,7 @@ use vmtwin_model::vsphere::inventory::{Name, PoolAllocation};
 
 use crate::World;
 use crate::capacity::Need;
+use crate::planning::Constraint;
 use crate::refusals;
 
 /// A resource pool.
@@ -51,8 +52,19 @@ impl World {
     pub(crate) fn admit_to_pool(&self, pool: u32, need: Need) -> Result<(), Fault> {
         let mut at = pool;
         let mut need = need;
+        if self.is_lifted(Constraint::Memory) {
+            need.memory = 0;
+        }
+        if self.is_lifted(Constraint::Cpu) {
+            need.cpu = 0;
+        }
+        let pools_count = !self.is_lifted(Constraint::Pool);
         loop {
             let Some(pool) = self.pools.get(at) else { return Ok(()) };
+            if !pools_count && pool.parent.is_some() {
+                at = pool.parent.unwrap_or(at);
+                continue;
+            }
             let demand = pool.demand + need;
             let root = pool.parent.is_none();
             let (cpu, memory) = if root {

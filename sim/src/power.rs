@@ -8,7 +8,7 @@ use vmtwin_model::vsphere::vm::PowerState;
 use vmtwin_model::vsphere::{Changed, Fault, Operation, Reply};
 
 use crate::latency::transfer;
-use crate::{World, files, refusals};
+use crate::{World, destroy, files, refusals};
 
 /// Whether a task is about files beside VMs.
 pub(crate) fn is_about_files(operation: &Operation) -> bool {
@@ -21,7 +21,11 @@ impl World {
         use PowerState::{PoweredOff, PoweredOn, Suspended};
 
         let Some(id) = operation.vm() else {
-            return if is_about_files(operation) { self.check_files(operation) } else { self.check_deploy(operation) };
+            return match operation {
+                _ if is_about_files(operation) => self.check_files(operation),
+                _ if destroy::is_destruction(operation) => self.check_destruction(operation),
+                _ => self.check_deploy(operation),
+            };
         };
         let vm = self.find_vm(id)?;
         self.check_reach(vm)?;
@@ -37,6 +41,10 @@ impl World {
             Operation::UpgradeVm { version, .. } => self.check_upgrade(row, version),
             Operation::CustomizeVm { .. } => self.check_customize(row),
             Operation::ReconfigVm { spec, .. } => self.check_reconfigure(vm, row, spec),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.check_snapshot(row, operation)
+            }
+            Operation::PromoteDisks { disks, .. } => self.check_promotion(row, disks),
             _ => Ok(()),
         }
     }
@@ -45,7 +53,7 @@ impl World {
     pub(crate) fn carry_out(&mut self, operation: &Operation) -> Result<(), Fault> {
         let Some(id) = operation.vm() else {
             self.change_files(operation);
-            return Ok(());
+            return self.destroy(operation);
         };
         let vm = self.find_vm(id)?;
         match operation {
@@ -56,6 +64,7 @@ impl World {
             Operation::UpgradeVm { version, .. } => self.upgrade(vm, version),
             Operation::CustomizeVm { spec, .. } => self.customize(vm, spec),
             Operation::ReconfigVm { spec, .. } => self.reconfigure(vm, spec)?,
+            Operation::PromoteDisks { disks, .. } => self.promote(vm, disks),
             _ => {}
         }
         Ok(())
@@ -85,6 +94,7 @@ impl World {
         self.admit_to_pool(row.pool, size.reserved)?;
         let cluster = self.pools.get(row.pool).map_or(0, |pool| pool.cluster);
         self.admit_failover(cluster, &size)?;
+        self.planner_admits(cluster, &size)?;
         let host = self.host_for_power_on(vm, wanted)?;
         let swap = files::swap_size(row.config()).to_bytes().0;
         if row.power() != PowerState::PoweredOn

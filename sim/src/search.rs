@@ -29,7 +29,7 @@ impl World {
         let mut found = vec![None; specs.len()];
         let mut tries = MOST_TRIES;
         let order = order(specs);
-        self.try_next(pools, specs, asked, &order, &Besides::default(), &mut found, &mut tries).then_some(())?;
+        self.try_next(pools, specs, asked, &order, &Besides::of_request(specs), &mut found, &mut tries).then_some(())?;
         found.into_iter().collect()
     }
 

@@ -11,7 +11,7 @@ use vmtwin_model::id::{CallId, TaskId, VmId};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::action::FaultEnd;
 use vmtwin_model::vsphere::vm::{Task, TaskState};
-use vmtwin_model::vsphere::{Changed, Failure, Fault, Operation, Reply};
+use vmtwin_model::vsphere::{Changed, Failure, Fault, FaultName, Operation, Reply};
 
 use crate::agenda::Entry;
 use crate::deploy::Site;
@@ -110,7 +110,12 @@ impl World {
                 row.task = Some(number);
             }
         }
+        let at_once = matches!(*open.operation, Operation::PromoteDisks { .. }).then(|| open.info.key.clone());
         self.tasks.open.insert(number, Arc::new(open));
+        if let Some(task) = at_once {
+            // Nobody waits for the end of this one: whoever asked looks at the VM's tasks.
+            self.answer(call, Some(task), Ok(Reply::Done));
+        }
         if refused {
             self.refuse(number);
         } else {
@@ -277,6 +282,22 @@ impl World {
         self.admit_tasks();
     }
 
+    /// Ends a task before its time; one that has ended already stays as it is.
+    pub(crate) fn cancel_task(&mut self, id: &TaskId) -> Result<Reply, Fault> {
+        let known = self.tasks.open.iter().find(|(_, open)| open.info.key == *id).map(|(number, _)| *number);
+        let Some(number) = known else {
+            let ended = self.tasks.known(self.now).any(|task| task.key == *id);
+            return if ended { Ok(Reply::Done) } else { Err(refusals::not_found(TaskId::TYPE, id.as_str())) };
+        };
+        self.tasks.queue.retain(|queued| *queued != number);
+        self.tasks.ready.retain(|ready| *ready != number);
+        if let Some(open) = self.open_mut(number) {
+            open.refusal = Some(Fault::new(FaultName::RequestCanceled, "The task was canceled by a user."));
+        }
+        self.task_ends(number);
+        Ok(Reply::Done)
+    }
+
     /// Remembers a task that ended, and forgets those that ended long ago.
     fn forget_ended(&mut self, info: &Task) {
         let ended = &mut self.tasks.ended;
@@ -318,6 +339,10 @@ impl World {
             Operation::SuspendVm { vm } => Ok(self.suspend_span(vm)),
             Operation::ReconfigVm { spec, .. } => Ok(self.reconfigure_span(spec)),
             Operation::CopyVirtualDisk { .. } => Ok(self.files_span(operation)),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.start_snapshot(operation)
+            }
+            Operation::PromoteDisks { vm, disks, .. } => Ok(self.promotion_span(vm, disks)),
             _ => Ok(Span::ZERO),
         }
     }
@@ -327,6 +352,9 @@ impl World {
         match operation {
             Operation::DeployLibraryItem(_) | Operation::CreateVm { .. } => self.finish_deploy(operation, site),
             Operation::PowerOnVm { vm, .. } => self.finish_power_on(vm),
+            Operation::CreateSnapshot { .. } | Operation::RevertToSnapshot { .. } | Operation::RemoveSnapshot { .. } => {
+                self.finish_snapshot(operation)
+            }
             other => {
                 self.check_operation(other)?;
                 self.carry_out(other).map(|()| Reply::Done)
@@ -351,11 +379,17 @@ fn description(operation: &Operation) -> &'static str {
         Operation::CopyVirtualDisk { .. } => "VirtualDiskManager.copyVirtualDisk",
         Operation::DeleteDatastoreFile { .. } => "FileManager.deleteFile",
         Operation::InvokeFsr { .. } => "VirtualMachine.invokeFSR",
+        Operation::PromoteDisks { .. } => "VirtualMachine.promoteDisks",
         Operation::PowerOnVm { .. } => "VirtualMachine.powerOn",
         Operation::PowerOffVm { .. } => "VirtualMachine.powerOff",
         Operation::SuspendVm { .. } => "VirtualMachine.suspend",
         Operation::ResetVm { .. } => "VirtualMachine.reset",
         Operation::DestroyVm { .. } => "VirtualMachine.destroy",
+        Operation::CreateSnapshot { .. } => "VirtualMachine.createSnapshot",
+        Operation::RevertToSnapshot { .. } => "VirtualMachineSnapshot.revert",
+        Operation::RemoveSnapshot { .. } => "VirtualMachineSnapshot.remove",
+        Operation::DestroyPool { .. } => "ResourcePool.destroy",
+        Operation::DestroyFolder { .. } => "Folder.destroy",
         _ => "Task",
     }
 }

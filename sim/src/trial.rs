@@ -16,7 +16,7 @@ use vmtwin_model::vsphere::operation::DeployLibraryItem;
 use vmtwin_model::vsphere::spec::{ConfigSpec, Device, DeviceChange, DeviceType, OptionValue};
 use vmtwin_model::vsphere::{Action, Answer, Change, Failure, Fault, Inventory, Operation, Reply, VirtualMachine};
 
-use crate::{ActionError, Happening, NetworkProvider, Settings, What, World};
+use crate::{ActionError, Csi, Happening, NetworkProvider, Settings, What, World};
 
 /// Two hosts, one datastore, one image, one namespace `shop`; every operation takes one second.
 pub(crate) fn inventory() -> Inventory {
@@ -79,6 +79,7 @@ pub(crate) fn inventory() -> Inventory {
             tools: true,
             hardware_version: Some(21),
             firmware: None,
+            ovf_properties: Vec::new(),
             guest: None,
         }],
         timings: BTreeMap::from([("*".into(), Timing::Fixed(Span::from_secs(1)))]),
@@ -124,7 +125,8 @@ impl Trial {
 
     pub(crate) fn with(inventory: &Inventory, network_provider: NetworkProvider) -> Self {
         let now = Timestamp::from_nanos(0);
-        let world = World::new(now, Settings { rng: Rng::new(7), network_provider }, inventory).expect("the inventory is whole");
+        let world =
+            World::new(now, Settings { rng: Rng::new(7), network_provider, csi: Csi::Acts }, inventory).expect("the inventory is whole");
         Self { world, now, answers: BTreeMap::new(), changes: Vec::new(), happened: Vec::new(), calls: 0 }
     }
 

@@ -18,6 +18,7 @@ use crate::capacity::{Booked, Size};
 use crate::guest::GuestLife;
 use crate::image::Behaviour;
 use crate::shards::Index;
+use crate::snapshot::Snapshots;
 use crate::{World, files, refusals};
 
 /// The ExtraConfig key by which a VM names the object that manages it.
@@ -41,6 +42,7 @@ pub(crate) struct Vm {
     pub(crate) space: Vec<(u32, i64)>,
     /// What its thin disks have written, by device key.
     pub(crate) written: BTreeMap<i32, Bytes>,
+    pub(crate) snapshots: Snapshots,
     /// How often it was switched on.
     pub(crate) boots: u32,
     /// The files that a scenario stated instead of having them worked out.
@@ -59,6 +61,10 @@ pub(crate) struct Vm {
     pub(crate) tags: Vec<Arc<str>>,
     /// The placement policies that it was made with.
     pub(crate) policies: Arc<Vec<Value>>,
+    /// Those that were stated when a place was looked for, and that it was made without.
+    pub(crate) announced: Arc<Vec<Value>>,
+    /// The hosts that its instance storage is on, by device key.
+    pub(crate) instance: Vec<(i32, u32)>,
 }
 
 impl Vm {
@@ -262,7 +268,9 @@ impl World {
     /// Puts a VM into the inventory.
     pub(crate) fn enter_vm(&mut self, row: u32, vm: Vm) {
         let host = vm.host;
-        self.vms.insert(row, vm);
+        let announced = self.announced(vm.label());
+        self.vms.insert(row, Vm { announced, ..vm });
+        self.bind_others(row);
         if let Some(host) = self.hosts.get_mut(host) {
             host.vms.insert(row);
         }
@@ -280,6 +288,7 @@ impl World {
             self.left.push(change);
         }
         let Some(row) = self.vms.remove(vm) else { return };
+        self.unbind_others(&row);
         self.locked.remove(&vm);
         self.free_disks(&row);
         self.modules.leave(vm);

@@ -53,7 +53,7 @@ impl Twin {
         let loaded = format::load_bytes(Path::new("ground.yaml"), WORLD.as_bytes(), &Nowhere);
         crate::assert_valid(&loaded);
         let scenario = loaded.scenarios.into_iter().next().expect("one scenario");
-        let settings = Settings { rng: Rng::new(1), network_provider: NetworkProvider::Vpc };
+        let settings = Settings { rng: Rng::new(1), network_provider: NetworkProvider::Vpc, csi: vmtwin_sim::Csi::Acts };
         let world = World::new(scenario.start, settings, &scenario.inventory).expect("a world");
         Self { now: scenario.start, world, scenario, calls: 0, answers: BTreeMap::new(), changes: VecDeque::new() }
     }

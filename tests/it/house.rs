@@ -154,3 +154,27 @@ fn invariants_read_nothing_that_decides() {
     }
     assert!(wrong.is_empty(), "the oracle is apart from the mechanism: {wrong:?}");
 }
+
+#[test]
+fn no_release_plants_mistakes() {
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let defaults = package.features.get("default").into_iter().flatten();
+        assert_eq!(defaults.filter(|feature| feature.contains("planted")).count(), 0, "{}", package.name);
+        let named = package.dependencies.iter().filter(|dependency| dependency.features.iter().any(|feature| feature.contains("planted")));
+        assert_eq!(named.count(), 0, "{} asks another crate for its planted mistakes", package.name);
+    }
+}
+
+#[test]
+fn every_planted_mistake_is_planted_and_found_by_a_rule_that_is_checked() {
+    let source = |folder: &str| -> String {
+        let files = tracked().into_iter().filter(|file| file.starts_with(folder) && file.ends_with(".rs") && !file.ends_with("planted.rs"));
+        files.filter_map(|file| std::fs::read_to_string(root().join(file)).ok()).collect()
+    };
+    let text = source("engine/src") + &source("scenarios/src/runner");
+    for (mistake, invariant) in vmtwin_engine::planted::ALL {
+        assert!(text.contains(&format!("planted::is(\"{mistake}\")")), "{mistake} is planted nowhere");
+        assert!(vmtwin_scenarios::invariants::all().iter().any(|rule| rule.name == *invariant), "{invariant}");
+    }
+}

@@ -8,6 +8,8 @@ mod determinism;
 mod hostile;
 mod house;
 mod library;
+mod lifecycle;
 mod power_matrix;
 mod second_world;
+mod state_machines;
 mod work;

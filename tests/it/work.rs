@@ -115,5 +115,5 @@ fn the_work_for_one_member_does_not_grow_with_its_group() {
 
 #[test]
 fn the_work_for_one_group_does_not_grow_with_the_levels_above_and_below() {
-    assert_no_more_for_one((20, &passed(&levels(20))), (200, &passed(&levels(200))));
+    assert_no_more_for_one((20, &passed(&levels(20))), (500, &passed(&levels(500))));
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vmtwin_model::id::{ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use vmtwin_model::units::MHz;
 use vmtwin_model::vsphere::answer::KmipCluster;
-use vmtwin_model::vsphere::operation::DeployLibraryItem;
+use vmtwin_model::vsphere::operation::{DeployLibraryItem, GuestQuiesceSpec};
 use vmtwin_model::vsphere::vm::{CryptoKeyId, Location, Task};
 use vmtwin_model::vsphere::{Answer, ConfigSpec, Failure, Fault, FaultName, Operation, Reply, VirtualMachine};
 
@@ -24,6 +24,9 @@ use crate::{properties, task};
 
 /// The root of REST paths that work on every vCenter.
 const REST: &str = "/rest/com/vmware";
+
+/// The type of a snapshot's reference.
+const SNAPSHOT: &str = "VirtualMachineSnapshot";
 
 /// Why an operation gave nothing back, before it is told to the engine.
 #[derive(Debug)]
@@ -90,6 +93,16 @@ fn started(operation: &Operation) -> Done<Option<Call>> {
         Operation::ReconfigVm { vm, spec } => on(vm, vec![encode::config_spec("spec", spec)?]),
         Operation::UpgradeVm { vm, version } => on(vm, vec![Element::text("version", &**version)]),
         Operation::CustomizeVm { vm, spec } => on(vm, vec![encode::object("spec", spec, "CustomizationSpec", "spec")?]),
+        Operation::CreateSnapshot { vm, name, description, memory, quiesce_spec } => {
+            on(vm, snapshot(name, description.as_deref(), *memory, quiesce_spec.as_ref()))
+        }
+        Operation::RevertToSnapshot { snapshot, .. } => {
+            Call::vim(&snapshot_reference(snapshot), operation.method(), vec![Element::text("suppressPowerOn", "false")])
+        }
+        Operation::RemoveSnapshot { snapshot, .. } => {
+            let arguments = vec![Element::text("removeChildren", "false"), Element::text("consolidate", "true")];
+            Call::vim(&snapshot_reference(snapshot), operation.method(), arguments)
+        }
         Operation::PowerOnVm { vm, host: on_host } => on(vm, host(on_host)),
         Operation::PowerOffVm { vm }
         | Operation::SuspendVm { vm }
@@ -98,6 +111,22 @@ fn started(operation: &Operation) -> Done<Option<Call>> {
         | Operation::InvokeFsr { vm } => on(vm, Vec::new()),
         _ => return Ok(None),
     }))
+}
+
+/// The arguments of `CreateSnapshotEx_Task`, in the API's order.
+fn snapshot(name: &str, description: Option<&str>, memory: bool, quiesce: Option<&GuestQuiesceSpec>) -> Vec<Element> {
+    let mut arguments = vec![Element::text("name", name)];
+    arguments.extend(description.map(|description| Element::text("description", description)));
+    arguments.push(Element::text("memory", if memory { "true" } else { "false" }));
+    arguments.extend(quiesce.map(|quiesce| {
+        let spec = Element::new("quiesceSpec").typed("VirtualMachineGuestQuiesceSpec");
+        quiesce.timeout.iter().fold(spec, |spec, minutes| spec.with(Element::text("timeout", minutes.to_string())))
+    }));
+    arguments
+}
+
+fn snapshot_reference(snapshot: &str) -> Reference {
+    Reference::new(SNAPSHOT, snapshot)
 }
 
 fn vm_reference(vm: &VmId) -> Reference {
@@ -132,6 +161,10 @@ impl Work<'_> {
             Operation::About {} => Ok(Reply::About { instance_uuid: self.connection.content().instance_uuid().into() }),
             Operation::FindAllByUuid { uuid } => self.find(uuid).await,
             Operation::RetrieveVm { vm } => Ok(Reply::Vm(Arc::new(self.retrieve(vm).await?))),
+            Operation::RetrieveSnapshot { snapshot, .. } => {
+                let properties = self.read(&snapshot_reference(snapshot), &["config"]).await?;
+                Ok(Reply::SnapshotConfig(Arc::new(vm::snapshot_config(snapshot, &properties)?)))
+            }
             Operation::MinClusterCpu { cluster } => self.clock(cluster).await,
             Operation::FindChildPool { entity, name } => self.child(PoolId::TYPE, entity.as_str(), name).await,
             Operation::FindChildFolder { entity, name } => self.child(FolderId::TYPE, entity.as_str(), name).await,
@@ -167,11 +200,15 @@ impl Work<'_> {
             | Operation::CopyVirtualDisk { .. }
             | Operation::DeleteDatastoreFile { .. }
             | Operation::CreateResourcePool { .. }
+            | Operation::DestroyPool { .. }
+            | Operation::DestroyFolder { .. }
             | Operation::ListModules {}
             | Operation::CreateModule { .. }
             | Operation::DeleteModule { .. }
             | Operation::ListModuleMembers { .. }
-            | Operation::AddModuleMembers { .. } => {
+            | Operation::AddModuleMembers { .. }
+            | Operation::PromoteDisks { .. }
+            | Operation::CancelTask { .. } => {
                 let text = format!("{} isn't translated for a vCenter by this version of vmtwin", operation.method());
                 Err(Stop::Fault(Fault::new(FaultName::NotSupported, text)))
             }
@@ -180,6 +217,9 @@ impl Work<'_> {
             | Operation::UpgradeVm { .. }
             | Operation::CustomizeVm { .. }
             | Operation::InvokeFsr { .. }
+            | Operation::CreateSnapshot { .. }
+            | Operation::RevertToSnapshot { .. }
+            | Operation::RemoveSnapshot { .. }
             | Operation::PowerOnVm { .. }
             | Operation::PowerOffVm { .. }
             | Operation::SuspendVm { .. }
@@ -331,10 +371,18 @@ fn outcome(operation: &Operation, info: &Element) -> Result<Reply, Failure> {
         let fault = info.child("error").map(soap::localized_fault);
         return Err(fault.map_or_else(|| broken("the task failed without a fault"), Failure::Fault));
     }
-    if !matches!(operation, Operation::CreateVm { .. }) {
-        return Ok(Reply::Done);
+    let result = info.child("result").and_then(Reference::of);
+    match operation {
+        Operation::CreateVm { .. } => {}
+        Operation::CreateSnapshot { .. } => {
+            let made = result.filter(|made| made.kind == SNAPSHOT);
+            return made
+                .map(|made| Reply::Snapshot(made.id.into()))
+                .ok_or_else(|| broken("the task made a snapshot and doesn't say which"));
+        }
+        _ => return Ok(Reply::Done),
     }
-    let made = info.child("result").and_then(Reference::of).filter(|made| made.kind == VmId::TYPE);
+    let made = result.filter(|made| made.kind == VmId::TYPE);
     made.map(|vm| Reply::Created(vm.id.into())).ok_or_else(|| broken("the task made a VM and doesn't say which"))
 }
 
@@ -431,10 +479,10 @@ mod tests {
 
     #[test]
     fn what_is_not_translated_is_a_fault_before_anything_is_sent() {
-        let spec: ConfigSpec = serde_json::from_value(json!({"bootOptions": {}})).expect("a spec");
+        let spec: ConfigSpec = serde_json::from_value(json!({"flags": {}})).expect("a spec");
         let stop = started(&Operation::ReconfigVm { vm: "vm-1".into(), spec: Arc::new(spec) }).expect_err("refused");
         let failure = Failure::from(stop);
-        assert!(failure.is_a("NotSupported") && failure.to_string().contains("`spec.bootOptions`"), "{failure}");
+        assert!(failure.is_a("NotSupported") && failure.to_string().contains("`spec.flags`"), "{failure}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! `vmtwin explain`: why a VM is where it is, or why it isn't on.
+//! `vmtwin explain`: why a VM is where it is, or why it isn't on, and what a group waits for.
 
 use std::path::PathBuf;
 
 use vmtwin_model::time::Span;
-use vmtwin_scenarios::explain::{Question, Unanswered, explain};
+use vmtwin_scenarios::explain::{About, Question, Unanswered, Why, explain};
 use vmtwin_scenarios::format::Scenario;
 
 use super::run::repeat;
@@ -23,8 +23,14 @@ pub struct Arguments {
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// The VM
+    #[arg(long, value_name = "NS/NAME", required_unless_present = "group", conflicts_with = "group")]
+    vm: Option<String>,
+    /// The group
     #[arg(long, value_name = "NS/NAME")]
-    vm: String,
+    group: Option<String>,
+    /// What of it: `power`, `placement`, or the type of a condition; everything unless given
+    #[arg(long, value_name = "WHAT")]
+    why: Option<Why>,
     /// The instant, from the start; the end of the run unless given
     #[arg(long, value_name = "DURATION", value_parser = span)]
     at: Option<Span>,
@@ -45,9 +51,15 @@ fn span(text: &str) -> Result<Span, String> {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::Result<Status> {
-    let wrong = || Misuse::because(format!("`{}` is no VM: write it NS/NAME", arguments.vm));
-    let (namespace, name) =
-        arguments.vm.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty()).ok_or_else(wrong)?;
+    let (about, given) = match (&arguments.vm, &arguments.group) {
+        (Some(vm), _) => (About::Vm, vm),
+        (None, Some(group)) => (About::Group, group),
+        (None, None) => return Err(Misuse::because("say which: --vm NS/NAME or --group NS/NAME")),
+    };
+    let what = if about == About::Vm { "VM" } else { "group" };
+    let wrong = || Misuse::because(format!("`{given}` is no {what}: write it NS/NAME"));
+    let is_name = |(namespace, name): &(&str, &str)| !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+    let (namespace, name) = given.split_once('/').filter(is_name).ok_or_else(wrong)?;
     interrupt::note()?;
     let files = files::load(std::slice::from_ref(&arguments.path), console.allow_outside)?;
     for file in &files {
@@ -57,7 +69,7 @@ pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::R
         return Ok(Status::Invalid);
     }
     let scenario = choose(&files, arguments.name.as_deref())?;
-    let question = Question { namespace, name, at: arguments.at, seed: arguments.seed };
+    let question = Question { about, namespace, name, why: arguments.why.clone(), at: arguments.at, seed: arguments.seed };
     match ask(scenario, &question, console) {
         Ok(answer) => {
             match arguments.output {
@@ -74,7 +86,9 @@ pub fn run(arguments: &Arguments, console: &Console, out: &mut Out) -> anyhow::R
             console.say("interrupted");
             Ok(Status::Interrupted)
         }
-        Err(error @ (Unanswered::Setup(_) | Unanswered::NoSuchVm(..))) => Err(Misuse::because(error.to_string())),
+        Err(error @ (Unanswered::Setup(_) | Unanswered::NoSuchObject(..) | Unanswered::NoSuchCondition { .. })) => {
+            Err(Misuse::because(error.to_string()))
+        }
     }
 }
 

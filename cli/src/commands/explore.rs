@@ -361,6 +361,7 @@ fn print_text(
     let exploration = &explored.exploration;
     let seconds = took.as_secs_f64().max(0.001);
     let threads = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    #[expect(clippy::float_arithmetic, reason = "a figure for people")]
     let per_second = |count: f64| count / seconds;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let (runs, virtual_time) = (per_second(exploration.runs as f64), per_second(exploration.virtual_seconds() as f64));

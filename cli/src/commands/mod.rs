@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod admit;
+pub mod capacity;
 pub mod completions;
 pub mod explain;
 pub mod explore;
@@ -28,6 +29,7 @@ pub fn run(arguments: Arguments, console: &Console, out: &mut Out) -> anyhow::Re
         Command::Explain(arguments) => explain::run(&arguments, console, out),
         Command::Explore(arguments) => explore::run(&arguments, console, out),
         Command::Shrink(arguments) => shrink::run(&arguments, console, out),
+        Command::Capacity(arguments) => capacity::run(&arguments, console, out),
         Command::Admit(arguments) => admit::run(&arguments, console, out),
         Command::Features(arguments) => features::run(&arguments, console, out),
         Command::Schema(arguments) => schema::run(&arguments, out),

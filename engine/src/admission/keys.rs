@@ -1,6 +1,8 @@
 //! The annotations and labels that admission reads or writes: those that are its own, and those that the controllers know too.
 
-pub(super) use crate::vm::keys::{APPLY_POWER_STATE_TIME, DELETE_CHECK, LAST_RESIZED, PAUSED, POWER_ON_CHECK, UPGRADED, ZONE};
+pub(super) use crate::vm::keys::{
+    APPLY_POWER_STATE_TIME, CLUSTER_ROLES, DELETE_CHECK, LAST_RESIZED, PAUSED, POWER_ON_CHECK, SNAPSHOT_VM_NAME, UPGRADED, ZONE,
+};
 
 /// Turns validation and the quota off, for privileged users.
 pub(super) const SKIP_VALIDATION: &str = "vmoperator.vmware.com.protected/skip-validation";
@@ -19,14 +21,10 @@ pub(super) const CLUSTER_MODULE_GROUP: &str = "vsphere-cluster-module-group";
 
 /// Label: the Kubernetes cluster that the VM is a node of.
 pub(super) const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
-/// Labels: the VM's role in a Kubernetes cluster.
-pub(super) const CLUSTER_ROLES: [&str; 2] = ["capw.vmware.com/cluster.role", "capv.vmware.com/cluster.role"];
 /// Label: the default EncryptionClass of a namespace.
 pub(super) const DEFAULT_ENCRYPTION_CLASS: &str = "encryption.vmware.com/default";
 /// Label: the instance of a class that new VMs get.
 pub(super) const ACTIVE: &str = "vmoperator.vmware.com/active";
-/// Label: the VM of a snapshot.
-pub(super) const SNAPSHOT_VM_NAME: &str = "snapshot.vmoperator.vmware.com/vm-name";
 /// Label: a claim of instance storage.
 pub(super) const INSTANCE_STORAGE: &str = "vmoperator.vmware.com/instance-storage-resource";
 

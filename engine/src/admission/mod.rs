@@ -339,6 +339,16 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_own_updates_are_not_validated_and_its_creates_are() {
+        let operator = "system:serviceaccount:vmware-system-vmop:default";
+        let broken = || Sample::vm().spec("className", json!(""));
+        assert_eq!(broken().asked_by(operator).denied(), ["spec.className: Required value"], "what it makes is held to the rules");
+        let dumped = Sample::vm().stored().spec("imageName", json!("")).spec("storageClass", json!("other"));
+        assert!(!dumped.denied().is_empty(), "a user may not change it so");
+        assert!(dumped.asked_by(operator).admitted().is_ok(), "the operator writes on what no webhook ever saw");
+    }
+
+    #[test]
     fn what_is_on_its_way_out_is_left_alone() {
         let going = Sample::vm().stored().meta("deletionTimestamp", json!("2026-01-01T00:00:00Z"));
         assert!(going.spec("className", json!("")).admitted().is_ok_and(|admission| admission.object.is_none()));

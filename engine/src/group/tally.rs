@@ -3,12 +3,17 @@
 
 use std::sync::Arc;
 
+use vmtwin_model::kube::condition::MESSAGE_MAX;
 use vmtwin_model::kube::virtual_machine_group::{GroupMemberStatus, MemberKind};
 use vmtwin_model::kube::{ConditionType, Conditions, Reason};
 use vmtwin_model::list::List;
 
 /// How many members stand in a block; each has a bit in a word.
 const BLOCK: usize = 64;
+/// What stands between two reasons.
+const BETWEEN: &str = "; ";
+/// What the word on the reasons left out takes at most.
+const ROOM_FOR_REST: usize = 32;
 
 /// The sum of a list, block by block.
 #[derive(Clone, Debug, Default)]
@@ -53,17 +58,24 @@ impl Tally {
         tally
     }
 
+    /// The message; of more reasons than it holds the first ones are given, and how many are left out.
     fn text(&self) -> Option<Arc<str>> {
         let count: u32 = self.blocks.iter().map(|block| block.unready).sum();
         if count == 0 {
             return None;
         }
         let mut text = format!("{count} of {} members not ready: ", self.list.len());
-        let mut reasons = self.blocks.iter().map(|block| &*block.reasons).filter(|reasons| !reasons.is_empty());
-        text.push_str(reasons.next().unwrap_or_default());
-        for reasons in reasons {
-            text.push_str("; ");
-            text.push_str(reasons);
+        let reasons = self.blocks.iter().filter(|block| !block.reasons.is_empty()).flat_map(|block| block.reasons.split(BETWEEN));
+        for (given, reason) in (0..count).zip(reasons) {
+            let last = given + 1 == count;
+            if text.len() + BETWEEN.len() + reason.len() + if last { 0 } else { ROOM_FOR_REST } > MESSAGE_MAX {
+                text.push_str(&format!("{BETWEEN}and {} more", count - given));
+                break;
+            }
+            if given > 0 {
+                text.push_str(BETWEEN);
+            }
+            text.push_str(reason);
         }
         Some(text.into())
     }
@@ -102,7 +114,7 @@ impl Block {
             block.groups |= mark(!is_vm);
             if let Some(reason) = unready(member) {
                 if block.unready > 0 {
-                    reasons.push_str("; ");
+                    reasons.push_str(BETWEEN);
                 }
                 reasons.push_str(&reason);
                 block.unready += 1;
@@ -173,6 +185,17 @@ mod tests {
             )
         );
         assert_eq!((tally.unlinked().collect::<Vec<_>>(), tally.all_placed()), (vec![1], false));
+    }
+
+    #[test]
+    fn ten_thousand_reasons_are_cut_to_what_a_condition_holds() {
+        let list: List<GroupMemberStatus> = (0..10_000).map(|n| member(&format!("vm-{n}"), Vec::new())).collect();
+        let tally = Tally::of(&list, None);
+        let text = tally.unready().expect("none is ready").to_string();
+        assert!(text.starts_with("10000 of 10000 members not ready: VirtualMachine/vm-0 missing condition GroupLinked; "), "{text:.80}");
+        assert!(text.len() <= MESSAGE_MAX && text.len() > MESSAGE_MAX - 200, "{}", text.len());
+        let given = text.matches("missing").count();
+        assert!(text.ends_with(&format!("; and {} more", 10_000 - given)), "{}", &text[text.len() - 40..]);
     }
 
     #[test]

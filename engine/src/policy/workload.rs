@@ -234,6 +234,15 @@ pub(crate) fn correct(spec: &mut ConfigSpec, vm: &vsphere::VirtualMachine, appli
     }
 }
 
+/// Takes away the tags that policies gave a VM that is let go.
+pub(crate) fn release(spec: &mut ConfigSpec, vm: &vsphere::VirtualMachine) {
+    let recorded = vm.extra_config(RECORD).unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
+    let ours: Vec<Value> = recorded.filter(|tag| vm.tags.iter().any(|there| **there == **tag)).map(|tag| tag_spec(tag, "remove")).collect();
+    if !ours.is_empty() {
+        put_tags(spec, ours);
+    }
+}
+
 fn record(tags: &BTreeSet<String>) -> String {
     tags.iter().map(String::as_str).collect::<Vec<_>>().join(",")
 }

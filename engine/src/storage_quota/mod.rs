@@ -13,6 +13,7 @@ mod free;
 mod granted;
 mod snapshot;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -25,6 +26,7 @@ use vmtwin_model::units::Bytes;
 use crate::cache::Cache;
 use crate::features::{Feature, Features};
 pub use granted::Granted;
+pub(crate) use snapshot::needs as snapshot_needs;
 
 /// Objects as some store has them: the API server's own, or what the operator was told.
 pub trait Objects {
@@ -41,6 +43,16 @@ impl Objects for Cache {
 
     fn list<'a>(&'a self, kind: Kind, namespace: &'a str) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
         Box::new(self.list(kind, Some(namespace)))
+    }
+}
+
+impl Objects for BTreeMap<ObjectKey, Arc<Object>> {
+    fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.get(key)
+    }
+
+    fn list<'a>(&'a self, kind: Kind, namespace: &'a str) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
+        Box::new(self.values().filter(move |object| object.key.kind == kind && *object.key.namespace == *namespace))
     }
 }
 
@@ -108,7 +120,7 @@ fn view<'a, K: Resource>(objects: &'a dyn Objects, namespace: &str, name: &str) 
 }
 
 /// Kubernetes' words for an object that isn't there.
-fn not_found<K: Resource>(name: &str) -> String {
+pub(crate) fn not_found<K: Resource>(name: &str) -> String {
     let info = K::KIND.info();
     format!("{}.{} \"{name}\" not found", info.plural, info.group)
 }

@@ -28,7 +28,7 @@ pub(super) fn asked(objects: &dyn Objects, snapshot: View<'_, VirtualMachineSnap
 }
 
 /// By storage class, in the order in which they are met.
-fn needs(objects: &dyn Objects, snapshot: View<'_, VirtualMachineSnapshot>) -> Result<Vec<(String, Bytes)>, String> {
+pub(crate) fn needs(objects: &dyn Objects, snapshot: View<'_, VirtualMachineSnapshot>) -> Result<Vec<(String, Bytes)>, String> {
     let (namespace, name) = (&snapshot.object.key.namespace, snapshot.spec.vm_name.as_str());
     if name.is_empty() {
         return Err("vmName is not set".to_owned());

@@ -18,6 +18,7 @@ use vmtwin_model::kube::{Kind, Object, ObjectKey, Resource};
 use vmtwin_model::time::Span;
 
 use crate::draft::Draft;
+use crate::features::Feature;
 use crate::pass::{Cx, Flow, Stop};
 use crate::queue::{Controller, Key};
 use crate::verdict::Verdict;
@@ -69,6 +70,9 @@ pub(crate) fn run_usage(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
 fn report_taken(cx: &Cx<'_>, usage: &mut Draft<StoragePolicyUsage>) -> Flow<Verdict> {
     let spec = usage.spec();
     let Some(whose) = sums::Whose::of(&spec.resource_extension_name, &spec.resource_kind) else { return Ok(Verdict::Done) };
+    if whose == Whose::Snapshots && !cx.settings.features.on(Feature::VMSnapshots) {
+        return Ok(Verdict::Done);
+    }
     let Taken { reserved, used } = cx.taken(usage.namespace(), &spec.storage_class_name, whose);
     let told = QuotaUsage { reserved: Some(reserved), used: Some(used) };
     if usage.status().quota_usage.as_ref() != Some(&told) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use vmtwin_model::kube::api::Write;
@@ -31,6 +33,15 @@ pub(super) fn ensure(cx: &mut Cx<'_>, quota: &Draft<StoragePolicyQuota>) -> Flow
         }
     }
     Ok(if errors.is_empty() { Verdict::Done } else { Verdict::failed(errors.join("\n")) })
+}
+
+/// By which certificates the webhook is known that computes what is needed: those of the operator's validating one.
+fn ca_bundle(cx: &mut Cx<'_>) -> String {
+    const WEBHOOKS: &str = "vmware-system-vmop-validating-webhook-configuration";
+    let webhooks = cx.find::<ValidatingWebhookConfiguration>("", WEBHOOKS);
+    let mut bundles = webhooks.iter().flat_map(|all| all.spec().webhooks.iter().flatten()).map(|one| &one.client_config.ca_bundle);
+    let bundle = bundles.find_map(Option::as_ref);
+    bundle.map(|bundle| base64::engine::general_purpose::STANDARD.encode(&bundle.0)).unwrap_or_default()
 }
 
 /// Makes a report that isn't there; what is wrong with one that is.
@@ -69,7 +80,7 @@ fn ensure_one(cx: &mut Cx<'_>, quota: &Draft<StoragePolicyQuota>, class: &str, w
         ..ObjectMeta::default()
     };
     let spec = StoragePolicyUsageSpec {
-        ca_bundle: String::new(),
+        ca_bundle: ca_bundle(cx),
         resource_api_group: "vmoperator.vmware.com".to_owned(),
         resource_extension_name: whose.extension().to_owned(),
         resource_extension_namespace: cx.settings.pod_namespace.to_string(),

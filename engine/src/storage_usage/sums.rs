@@ -11,6 +11,7 @@ use vmtwin_model::kube::{ConditionType, Conditions, Object, ObjectKey, Resource,
 use vmtwin_model::units::Bytes;
 
 use crate::cache::Cache;
+use crate::vm::keys;
 
 /// Whose report it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,9 +21,11 @@ pub(crate) enum Whose {
 }
 
 impl Whose {
-    /// The report of this extension on this kind, if it is one of the operator's.
+    /// The report of this extension on this kind, if it is one of the operator's. Snapshots' had once the name of that on VMs.
     pub(super) fn of(extension: &str, kind: &str) -> Option<Self> {
-        [Self::Vms, Self::Snapshots].into_iter().find(|whose| whose.extension() == extension && whose.kind() == kind)
+        let own = [Self::Vms, Self::Snapshots];
+        let is_own = own.iter().any(|whose| whose.extension() == extension);
+        own.into_iter().find(|whose| is_own && whose.kind() == kind)
     }
 
     pub(super) fn suffix(self) -> &'static str {
@@ -213,7 +216,6 @@ fn vm_of(cache: &Cache, snapshot: &ObjectKey, name: &str) -> Option<(String, boo
 /// What a snapshot takes: what was asked of each class until it is there and synced, then what it uses of its VM's class. A VM on its
 /// way out takes what counts under its own class along.
 fn of_snapshot(object: Option<&Object>, vm: impl Fn(&str) -> Option<(String, bool)>) -> Vec<(Place, Taken)> {
-    const SYNC: &str = "csi.vsphere.volume.sync";
     let Some(object) = object.filter(|object| !object.is_deleting()) else { return Vec::new() };
     let Some(snapshot) = object.view::<VirtualMachineSnapshot>().filter(|snapshot| !snapshot.spec.vm_name.is_empty()) else {
         return Vec::new();
@@ -222,7 +224,7 @@ fn of_snapshot(object: Option<&Object>, vm: impl Fn(&str) -> Option<(String, boo
     let gone = |class: &str| vm.as_ref().is_some_and(|(own, deleting)| own == class && *deleting);
     let place = |class: &str| (object.key.namespace.clone(), class.to_owned(), Whose::Snapshots);
     let Some(storage) = &snapshot.status.storage else { return Vec::new() };
-    if object.annotation(SYNC) == Some("completed") {
+    if object.annotation(keys::CSI_SYNC) == Some(keys::CSI_SYNC_COMPLETED) {
         let used = storage.used.unwrap_or_default();
         let own = vm.as_ref().map(|(class, _)| class.as_str()).filter(|class| !gone(class));
         return own.map(|class| (place(class), Taken { reserved: Bytes::ZERO, used })).into_iter().collect();

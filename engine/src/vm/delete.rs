@@ -4,9 +4,11 @@ use vmtwin_model::kube::power::PowerOpMode;
 use vmtwin_model::vsphere::vm::{ConnectionState, PowerState};
 use vmtwin_model::vsphere::{self, Operation};
 
+use super::update::configuration::promotion;
 use super::update::power;
 use super::{VmDraft, ask, keys, locate, notice};
 use crate::pass::{Cx, Flow, Stop};
+use crate::policy::workload;
 use crate::verdict::Verdict;
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
@@ -52,6 +54,12 @@ fn destroy(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
         let text = format!("failed to delete this VM because extraConfig Key '{}' is set by admin", keys::ADMIN_PAUSE);
         return Err(Verdict::terminal(text).into());
     }
+    if promotion::is_on(cx) {
+        for task in promotion::running(vm) {
+            let operation = Operation::CancelTask { task: task.key.clone() };
+            ask(cx, operation, "failed to delete vm: failed to cancel disk promotion")?;
+        }
+    }
     if vm.runtime.power_state != PowerState::PoweredOff {
         let mode = draft.spec().power_off_mode.unwrap_or(PowerOpMode::TrySoft);
         power::bring_off(cx, vm, mode).map_err(|stop| prefixed(stop, "failed to delete vm: failed to power off vm"))?;
@@ -73,7 +81,8 @@ fn clean(cx: &mut Cx<'_>, vm: &vsphere::VirtualMachine) -> Flow<()> {
         return Ok(());
     }
     let managed_by = managed.then(|| ManagedBy { extension_key: "".into(), type_: "".into() });
-    let spec = ConfigSpec { extra_config, managed_by, ..ConfigSpec::default() };
+    let mut spec = ConfigSpec { extra_config, managed_by, ..ConfigSpec::default() };
+    workload::release(&mut spec, vm);
     ask(cx, Operation::ReconfigVm { vm: vm.id.clone(), spec: spec.into() }, "failed to unregister vm: reconfigure VM task failed")?;
     Ok(())
 }

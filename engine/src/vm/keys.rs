@@ -36,6 +36,8 @@ pub(crate) const UPGRADED: [(&str, &str); 3] = [
     ("vmoperator.vmware.com/upgraded-to-schema-version", "v1alpha5"),
     ("vmoperator.vmware.com/upgraded-to-feature-version", "1"),
 ];
+/// The interfaces whose cards are to be attached anew after a restore of the VPC, by their names.
+pub(crate) const RECONFIGURE_NIC: &str = "nsx/reconfigure-nic";
 /// Keys that begin so become conditions.
 pub(crate) const CONDITION_ANNOTATION: &str = "condition.vmoperator.vmware.com.protected/";
 
@@ -58,6 +60,17 @@ pub(crate) const VM_INTERFACE_NAME: &str = "vmoperator.vmware.com/vm-interface-n
 pub(crate) const FINALIZER: &str = "vmoperator.vmware.com/virtualmachine";
 /// The finalizer of older versions.
 pub(crate) const OLD_FINALIZER: &str = "virtualmachine.vmoperator.vmware.com";
+
+/// Labels: the VM's role in a Kubernetes cluster.
+pub(crate) const CLUSTER_ROLES: [&str; 2] = ["capw.vmware.com/cluster.role", "capv.vmware.com/cluster.role"];
+/// Label: the VM of a snapshot.
+pub(crate) const SNAPSHOT_VM_NAME: &str = "snapshot.vmoperator.vmware.com/vm-name";
+/// Present: the VM is being reverted to a snapshot.
+pub(crate) const REVERT_IN_PROGRESS: &str = "vmoperator.vmware.com/snapshot-revert-in-progress";
+/// On a snapshot: `requested` for CSI to look at its volumes, `completed` when CSI has.
+pub(crate) const CSI_SYNC: &str = "csi.vsphere.volume.sync";
+/// What CSI makes of it.
+pub(crate) const CSI_SYNC_COMPLETED: &str = "completed";
 
 /// Label: the image cache that the VM waits for.
 pub(crate) const IMAGE_CACHE: &str = "vmicache.vmoperator.vmware.com/name";

@@ -34,7 +34,8 @@ pub(super) fn find(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Option<Arc<vsph
     Ok(None)
 }
 
-fn retrieve(cx: &mut Cx<'_>, vm: VmId) -> Flow<Option<Arc<vsphere::VirtualMachine>>> {
+/// A vSphere VM with its properties, if it is there.
+pub(crate) fn retrieve(cx: &mut Cx<'_>, vm: VmId) -> Flow<Option<Arc<vsphere::VirtualMachine>>> {
     let operation = Operation::RetrieveVm { vm };
     match cx.call(operation.clone())? {
         Ok(Reply::Vm(vm)) => Ok(Some(vm)),

@@ -5,7 +5,7 @@ mod delete;
 mod encryption;
 mod group_link;
 pub(crate) mod keys;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod probe;
 pub(crate) mod secrets;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use vmtwin_model::kube::api::{Notice, Write};
 use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
-use vmtwin_model::kube::{ConditionType, Conditions, View};
+use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, View};
 use vmtwin_model::vsphere::{Failure, Operation};
 
 use crate::draft::Draft;
@@ -44,6 +44,9 @@ pub(crate) fn priority(vm: View<'_, VirtualMachine>) -> i32 {
         99
     } else if status.power_state == Some(PowerState::PoweredOn) && waits_for_address(vm) {
         98
+    } else if status.conditions.condition(&ConditionType::DiskPromotionSynced).is_some_and(|synced| synced.status == ConditionStatus::False)
+    {
+        96
     } else {
         0
     }
@@ -73,8 +76,28 @@ pub(crate) fn run_probe(cx: &mut Cx<'_>) -> (Flow<Verdict>, Option<Write>) {
 fn with_draft(cx: &mut Cx<'_>, body: fn(&mut Cx<'_>, &mut VmDraft) -> Flow<Verdict>) -> (Flow<Verdict>, Option<Write>) {
     let Some(mut draft) = cx.subject().and_then(Draft::of) else { return (Ok(Verdict::Done), None) };
     let result = body(cx, &mut draft);
-    let write = if matches!(result, Err(Stop::Suspended)) { None } else { draft.into_write() };
-    (result, write)
+    if matches!(result, Err(Stop::Suspended)) {
+        return (result, None);
+    }
+    keep_instants(&mut draft);
+    (result, draft.into_write())
+}
+
+/// A condition that a pass changed and changed back hasn't changed: its transition time is what it was. Without that a step whose call fails would write
+/// the object in every pass, be woken by its own write, and never rest. Source: vm-lifecycle §8.2.
+fn keep_instants(draft: &mut VmDraft) {
+    let base = draft.base().clone();
+    let Some(before) = base.view::<VirtualMachine>().map(|vm| &vm.status.conditions) else { return };
+    let kept = |now: &Condition| {
+        let old = before.condition(&now.type_)?;
+        let same = (old.status, &old.reason, &old.message) == (now.status, &now.reason, &now.message);
+        (same && old.last_transition_time != now.last_transition_time).then_some(old.last_transition_time)
+    };
+    if draft.status().conditions.iter().any(|condition| kept(condition).is_some()) {
+        for condition in &mut draft.status_mut().conditions {
+            condition.last_transition_time = kept(condition).unwrap_or(condition.last_transition_time);
+        }
+    }
 }
 
 fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
@@ -92,9 +115,16 @@ fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft) -> Flow<Verdict> {
     if cx.is_creating() {
         return Ok(Verdict::Progress(CREATE_UNDER_WAY));
     }
-    match locate::find(cx, draft)? {
-        None => create::reconcile(cx, draft),
-        Some(vm) => update::reconcile(cx, draft, &vm),
+    // A VM that is known by its id is one that is brought up to date; of any other nobody knows yet what is to be done about it.
+    let op = if draft.status().unique_id.is_empty() { "ReconcileNormal" } else { "Update" };
+    match locate::find(cx, draft) {
+        Ok(None) => create::reconcile(cx, draft),
+        Ok(Some(vm)) => update::reconcile(cx, draft, &vm),
+        Err(Stop::End(verdict)) => {
+            notice(cx, draft, op, verdict.error().map(|error| &**error));
+            Ok(verdict)
+        }
+        Err(Stop::Suspended) => Err(Stop::Suspended),
     }
 }
 

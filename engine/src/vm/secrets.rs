@@ -15,7 +15,7 @@ use crate::pass::Cx;
 /// Where older versions keep cloud-init's user data in a Secret that has no key of the wanted name.
 const OTHER_USER_DATA: [&str; 2] = ["user-data", "value"];
 /// The key of an answer file whose selector names none.
-const UNATTEND: &str = "unattend";
+pub(crate) const UNATTEND: &str = "unattend";
 
 /// A value in a Secret: the Secret, and the keys under which it may be. No key asks for the Secret alone.
 #[derive(Clone, Debug, PartialEq, Eq)]

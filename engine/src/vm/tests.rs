@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use vmtwin_model::Cause;
 use vmtwin_model::id::VmId;
-use vmtwin_model::kube::api::{WatchEvent, Write};
+use vmtwin_model::kube::api::{ApiError, ErrorReason, WatchEvent, Write};
 use vmtwin_model::kube::power::{PowerOpMode, PowerState};
 use vmtwin_model::kube::virtual_machine::{VirtualMachine, VirtualMachineSpec, VirtualMachineStatus};
 use vmtwin_model::kube::virtual_machine_class::{VirtualMachineClass, VirtualMachineClassStatus};
@@ -31,6 +31,11 @@ struct Rig {
     called: Vec<&'static str>,
     verdicts: Vec<Verdict>,
     version: u64,
+    /// Whether reading the VM is answered as everything else.
+    blind: bool,
+    /// Why the API server refuses what is written.
+    refuses: Option<ApiError>,
+    notices: Vec<(String, String)>,
 }
 
 fn done(_: &Operation) -> Result<Reply, Failure> {
@@ -84,6 +89,9 @@ impl Rig {
             called: Vec::new(),
             verdicts: Vec::new(),
             version: 1,
+            blind: false,
+            refuses: None,
+            notices: Vec::new(),
         };
         let class = ObjectMeta { name: Some("small".to_owned()), namespace: Some("ns".to_owned()), ..ObjectMeta::default() };
         let spec = serde_json::from_value(serde_json::json!({"hardware": {"cpus": 1, "memory": "1Gi"}})).expect("a class");
@@ -108,13 +116,17 @@ impl Rig {
             match output.what {
                 Out::Call { id, operation, .. } => {
                     let result = match &operation {
-                        Operation::RetrieveVm { .. } => Ok(Reply::Vm(Arc::new(self.vm.clone()))),
+                        Operation::RetrieveVm { .. } if !self.blind => Ok(Reply::Vm(Arc::new(self.vm.clone()))),
                         _ => {
                             self.called.push(operation.method());
                             (self.says)(&operation)
                         }
                     };
                     self.tell(Input::Answer { id, answer: Answer { task: None, result } });
+                }
+                Out::Write { id, .. } if self.refuses.is_some() => {
+                    let error = self.refuses.clone().expect("it was looked at just now");
+                    self.tell(Input::Written { id, result: Err(error) });
                 }
                 Out::Write { id, write } => {
                     self.version += 1;
@@ -128,7 +140,8 @@ impl Rig {
                     self.tell(Input::Written { id, result: Ok(self.object.clone()) });
                 }
                 Out::Passed(passed) => self.verdicts.push(passed.verdict),
-                Out::Woke { .. } | Out::Notice(_) => {}
+                Out::Notice(notice) => self.notices.push((notice.reason.to_string(), notice.message.to_string())),
+                Out::Woke { .. } => {}
             }
         }
     }
@@ -146,6 +159,15 @@ impl Rig {
 
     fn pass(self) -> Self {
         self.run(Span::ZERO)
+    }
+
+    /// Lets the engine do the one thing that is due next.
+    fn tell_once(mut self) -> Self {
+        if let Some((at, _)) = self.engine.next_wakeup() {
+            self.now = self.now.max(at);
+            self.tell(Input::Came);
+        }
+        self
     }
 
     fn reaches(mut self, state: Observed) -> Self {
@@ -336,4 +358,103 @@ fn a_paused_object_is_not_looked_at() {
     let rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOn, PowerOpMode::Hard), &[(keys::PAUSED, "")]).pass();
     assert_eq!((rig.called.len(), rig.verdicts), (0, vec![Verdict::Done]));
     assert_eq!(rig.version, 1, "nothing was written");
+}
+
+/// A power-on that finds no room; reads succeed.
+fn no_room(operation: &Operation) -> Result<Reply, Failure> {
+    match operation {
+        Operation::PowerOnVm { .. } => Err(Failure::Fault(Fault::new(FaultName::InsufficientHostMemoryCapacityFault, "no room"))),
+        _ => Ok(Reply::Done),
+    }
+}
+
+#[test]
+fn a_passes_own_error_outlives_a_refused_write_and_a_success_becomes_the_writes_error() {
+    let conflict = ApiError::new(ErrorReason::Conflict, "the object has been modified");
+    let mut rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOn, PowerOpMode::Hard), &[]).says(no_room);
+    rig.refuses = Some(conflict.clone());
+    let own = Verdict::failed("failed to reconcile power state: hard set power state to poweredOn failed: no room");
+    assert_eq!(rig.pass().verdicts, [own]);
+    let mut rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOff, PowerOpMode::Hard), &[]);
+    rig.refuses = Some(conflict);
+    assert_eq!(rig.pass().verdicts, [Verdict::failed("the object has been modified")]);
+}
+
+#[test]
+fn a_vm_that_cannot_be_read_failed_an_update_and_one_that_cannot_be_looked_for_failed_neither() {
+    fn deaf(_: &Operation) -> Result<Reply, Failure> {
+        Err(Failure::Fault(Fault::new(FaultName::NotAuthenticated, "The session is not authenticated.")))
+    }
+    let mut rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOff, PowerOpMode::Hard), &[]).says(deaf);
+    rig.blind = true;
+    let rig = rig.pass();
+    let text = "failed to fetch vm properties: ServerFaultCode: NotAuthenticated: The session is not authenticated.";
+    assert_eq!(rig.notices, [("UpdateFailure".to_owned(), text.to_owned())]);
+    let mut rig = Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOff, PowerOpMode::Hard), &[]).says(deaf);
+    let mut object = (*rig.object).clone();
+    object.status = Arc::new(VirtualMachineStatus::default());
+    object.resource_version = 2;
+    rig.show(Arc::new(object));
+    let rig = rig.pass();
+    let text = "failed to find vm by instance UUID: ServerFaultCode: NotAuthenticated: The session is not authenticated.";
+    assert_eq!(rig.notices, [("ReconcileNormalFailure".to_owned(), text.to_owned())]);
+}
+
+#[test]
+fn what_changes_nothing_that_is_watched_is_followed_by_a_pass_all_the_same() {
+    let spec = VirtualMachineSpec { min_hardware_version: 20, ..wants(PowerState::PoweredOn, PowerOpMode::Hard) };
+    let mut rig = Rig::new(Observed::PoweredOff, spec, &[]);
+    rig.vm.config.as_mut().expect("it is configured").version = "vmx-19".into();
+    // The rig's VM stays as old as it is, and so is upgraded again and again: each upgrade is followed by a pass.
+    let mut rig = rig.tell_once();
+    let written = rig.object.clone();
+    rig.show(written);
+    let rig = rig.tell_once().tell_once();
+    assert_eq!(rig.verdicts.len(), 3, "the third one comes of nothing but the second: {:?}", rig.verdicts);
+    assert!(rig.called.iter().all(|method| *method == "UpgradeVM_Task"), "{:?}", rig.called);
+}
+
+#[test]
+fn a_restart_that_cannot_be_recorded_is_not_made_again() {
+    fn records_nothing(operation: &Operation) -> Result<Reply, Failure> {
+        match operation {
+            Operation::ReconfigVm { .. } => Err(Failure::Fault(Fault::new(FaultName::ConcurrentAccess, "busy"))),
+            _ => Ok(Reply::Done),
+        }
+    }
+    let spec =
+        VirtualMachineSpec { next_restart_time: "2025-12-31T23:59:59Z".to_owned(), ..wants(PowerState::PoweredOn, PowerOpMode::Hard) };
+    let mut rig = Rig::new(Observed::PoweredOn, spec, &[]).says(records_nothing).pass();
+    let written = rig.object.clone();
+    rig.show(written);
+    let rig = rig.run(Span::from_mins(1));
+    let resets = rig.called.iter().filter(|method| **method == "ResetVM_Task").count();
+    assert_eq!(resets, 1, "{:?}", rig.called);
+    assert!(rig.called.iter().filter(|method| **method == "ReconfigVM_Task").count() > 5, "the record is tried again: {:?}", rig.called);
+}
+
+#[test]
+fn a_condition_that_is_changed_and_changed_back_in_a_pass_leaves_the_object_as_it_was() {
+    fn customizes_nothing(operation: &Operation) -> Result<Reply, Failure> {
+        match operation {
+            Operation::CustomizeVm { .. } => Err(Failure::Fault(Fault::new(FaultName::CustomizationFault, "no"))),
+            _ => Ok(Reply::Done),
+        }
+    }
+    let mut rig =
+        Rig::new(Observed::PoweredOff, wants(PowerState::PoweredOn, PowerOpMode::Hard), &[(keys::VSPHERE_CUSTOMIZATION, "enable")]);
+    rig.vm.guest = Some(vsphere::vm::Guest::default());
+    let mut meta = (*rig.object.meta).clone();
+    meta.annotations.get_or_insert_default().insert(keys::VSPHERE_CUSTOMIZATION.to_owned(), "enable".to_owned());
+    let mut object = (*rig.object).clone();
+    (object.meta, object.resource_version) = (Arc::new(meta), 2);
+    rig.show(Arc::new(object));
+    let mut rig = rig.says(customizes_nothing).pass();
+    let condition = rig.status().conditions.condition(&ConditionType::GuestCustomization).expect("the condition").clone();
+    assert_eq!(&*condition.reason.to_string(), "GuestCustomizationFailed");
+    let (written, version) = (rig.object.clone(), rig.version);
+    rig.show(written);
+    let rig = rig.run(Span::from_mins(1));
+    assert!(rig.verdicts.len() > 5, "it is tried again");
+    assert_eq!(rig.version, version, "and nothing is written that is there already");
 }

@@ -52,6 +52,14 @@ words! {
         BackupUpToDate = "VirtualMachineBackupUpToDate",
         /// False where a guest ID was refused; never True.
         GuestIdReconfigured = "GuestIDReconfigured",
+        /// vSphere has the snapshot.
+        SnapshotCreated = "VirtualMachineSnapshotCreated",
+        /// CSI has looked at the volumes of the snapshot.
+        SnapshotCsiSynced = "VirtualMachineSnapshotCSISynced",
+        /// The snapshot can be reverted to.
+        SnapshotReady = "VirtualMachineSnapshotReady",
+        /// Not there, or why the VM isn't at the snapshot that it is to go back to.
+        SnapshotRevertSucceeded = "VirtualMachineSnapshotRevertSucceeded",
         /// The VM's encryption is what was asked for.
         EncryptionSynced = "VirtualMachineEncryptionSynced",
         /// Disk promotion began.
@@ -132,6 +140,14 @@ words! {
         FolderMismatch,
         /// The VM is in another pool and folder.
         ResourcePoolAndFolderMismatch,
+        /// Linked disks wait for something before they become full ones.
+        DiskPromotionPending,
+        /// Linked disks are becoming full ones.
+        DiskPromotionRunning,
+        /// Linked disks couldn't become full ones.
+        DiskPromotionTaskError,
+        /// Linked disks couldn't become full ones, for a reason that passes.
+        DiskPromotionTaskTransientError,
         /// A member isn't listed by its group, or names another.
         NotMember,
         /// Something is ordered and under way.
@@ -150,6 +166,28 @@ words! {
         SetOwnerRefError,
         /// The owner reference couldn't be written.
         OwnerRefPatchError,
+        /// The snapshot isn't taken yet.
+        SnapshotWaitingForCreation = "VirtualMachineSnapshotWaitingForCreation",
+        /// The snapshot waits until the VM's disks are registered.
+        SnapshotWaitingForDiskRegistration = "VirtualMachineSnapshotWaitingForDiskRegistration",
+        /// The snapshot waits for CSI.
+        SnapshotWaitingForCsiSync = "VirtualMachineSnapshotWaitingForCSISync",
+        /// CSI was asked to look at the snapshot's volumes.
+        SnapshotCsiSyncInProgress = "VirtualMachineSnapshotCSISyncInProgress",
+        /// The snapshot is being taken.
+        SnapshotCreationInProgress = "VirtualMachineSnapshotCreationInProgress",
+        /// The snapshot couldn't be taken.
+        SnapshotCreationFailed = "VirtualMachineSnapshotCreationFailed",
+        /// The VM isn't reverted.
+        SnapshotRevertSkipped = "VirtualMachineSnapshotRevertSkipped",
+        /// The VM can't be reverted.
+        SnapshotRevertFailed = "VirtualMachineSnapshotRevertFailed",
+        /// The VM is being reverted.
+        SnapshotRevertInProgress = "VirtualMachineSnapshotRevertInProgress",
+        /// vSphere couldn't revert the VM.
+        SnapshotRevertTaskFailed = "VirtualMachineSnapshotRevertTaskFailed",
+        /// The manifest kept with the snapshot is missing or can't be read.
+        SnapshotRevertFailedInvalidManifest = "VirtualMachineSnapshotRevertFailedInvalidVMManifest",
         /// A member's power state couldn't be written.
         PowerStatePatchError,
     }
@@ -204,6 +242,20 @@ fn unknown() -> Reason {
     Reason::Unknown
 }
 
+/// How long a condition's message may be, in bytes: Kubernetes refuses longer ones (`metav1.Condition`).
+pub const MESSAGE_MAX: usize = 32_768;
+
+/// A message that Kubernetes takes: one that is too long ends in a word on what was left out.
+fn fitting(message: Arc<str>) -> Arc<str> {
+    const ROOM: usize = 64;
+
+    if message.len() <= MESSAGE_MAX {
+        return message;
+    }
+    let end = (0..=MESSAGE_MAX - ROOM).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    format!("{} … and {} bytes more", &message[..end], message.len() - end).into()
+}
+
 impl Condition {
     /// A condition that holds.
     #[must_use]
@@ -220,7 +272,14 @@ impl Condition {
     /// A condition; its transition time is set when it is put among others.
     #[must_use]
     pub fn new(type_: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<Arc<str>>) -> Self {
-        Self { type_, status, reason, message: message.into(), last_transition_time: Timestamp::default(), observed_generation: None }
+        Self {
+            type_,
+            status,
+            reason,
+            message: fitting(message.into()),
+            last_transition_time: Timestamp::default(),
+            observed_generation: None,
+        }
     }
 
     /// Whether it holds.
@@ -309,6 +368,15 @@ mod tests {
         conditions.put(Condition::fails(ConditionType::Created, Reason::Error, "deploy error"), later);
         assert_eq!(conditions[1].last_transition_time, later);
         assert!(!conditions.is_true(&ConditionType::Created));
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_kubernetes_takes() {
+        let long = "ä".repeat(MESSAGE_MAX);
+        let condition = Condition::fails(ConditionType::Ready, Reason::Error, long.as_str());
+        assert!(condition.message.len() <= MESSAGE_MAX && condition.message.ends_with(" bytes more"), "{}", condition.message.len());
+        let just = "a".repeat(MESSAGE_MAX);
+        assert_eq!(&*Condition::fails(ConditionType::Ready, Reason::Error, just.as_str()).message, just);
     }
 
     #[test]

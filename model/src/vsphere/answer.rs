@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fault::Fault;
-use super::vm::VirtualMachine;
+use super::vm::{Config, VirtualMachine};
 use crate::id::{ClusterId, DatastoreId, HostId, PoolId, TaskId, VmId};
 use crate::units::MHz;
 
@@ -56,6 +56,10 @@ pub enum Reply {
     Datastore(Arc<DatastoreInfo>),
     /// A cluster module.
     Module(Arc<str>),
+    /// The snapshot that was made, by its id.
+    Snapshot(Arc<str>),
+    /// How a VM was configured when a snapshot of it was taken.
+    SnapshotConfig(Arc<Config>),
     /// The cluster modules that there are, with their clusters.
     Modules(Vec<(Arc<str>, ClusterId)>),
 }

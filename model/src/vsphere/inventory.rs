@@ -354,8 +354,21 @@ pub struct Image {
     pub hardware_version: Option<u32>,
     /// The firmware, if it is said.
     pub firmware: Option<Name>,
+    /// What its OVF lets a VM's user set.
+    pub ovf_properties: Vec<OvfProperty>,
     /// The guest's behaviour: a profile's name.
     pub guest: Option<Name>,
+}
+
+/// A property of an OVF that a VM's user may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OvfProperty {
+    /// Its name.
+    pub key: Name,
+    /// What it takes: `string`, `int(0..255)` and so on.
+    pub type_: Name,
+    /// Its value when nobody sets one.
+    pub default: Name,
 }
 
 /// A disk of an image.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::spec::ConfigSpec;
+use super::spec::{ConfigSpec, Device};
 use super::vm::CryptoKeyId;
-use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, VmId};
+use crate::id::{ClusterId, DatastoreId, FolderId, HostId, PoolId, TaskId, VmId};
 
 /// A call on the hypervisor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -104,6 +104,16 @@ pub enum Operation {
         /// Its name.
         name: Arc<str>,
     },
+    /// `ResourcePool.Destroy_Task`: what is in the pool goes to the one above.
+    DestroyPool {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// `Folder.Destroy_Task`: with all that is in it; refused while a VM of it is on.
+    DestroyFolder {
+        /// The folder.
+        folder: FolderId,
+    },
     /// The cluster modules that there are (REST). Answers [`super::Reply::Modules`].
     ListModules {},
     /// Makes a cluster module (REST). Answers [`super::Reply::Module`].
@@ -179,6 +189,20 @@ pub enum Operation {
         /// The VM.
         vm: VmId,
     },
+    /// `PromoteDisks_Task`: linked disks become full ones. Answered as soon as there is a task; the VM's `recentTask` tells how that goes.
+    PromoteDisks {
+        /// The VM.
+        vm: VmId,
+        /// Whether the disks are to stand alone afterwards.
+        unlink: bool,
+        /// Which disks.
+        disks: Vec<Device>,
+    },
+    /// `Task.CancelTask`.
+    CancelTask {
+        /// The task.
+        task: TaskId,
+    },
     /// The content library's sync of an item whose files aren't here yet (REST).
     #[serde(rename = "syncLibraryItem")]
     SyncLibraryItem {
@@ -196,6 +220,44 @@ pub enum Operation {
         port: u16,
         /// How long the attempt may take.
         timeout_seconds: i64,
+    },
+    /// `CreateSnapshotEx_Task`. Answers [`super::Reply::Snapshot`].
+    #[serde(rename_all = "camelCase")]
+    CreateSnapshot {
+        /// The VM.
+        vm: VmId,
+        /// The snapshot's name.
+        name: Arc<str>,
+        /// What it is for, in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<Arc<str>>,
+        /// Whether the memory is kept.
+        memory: bool,
+        /// Whether and how the guest is brought to rest.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quiesce_spec: Option<GuestQuiesceSpec>,
+    },
+    /// `VirtualMachineSnapshot.RevertToSnapshot_Task`.
+    RevertToSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
+    },
+    /// `VirtualMachineSnapshot.RemoveSnapshot_Task`: takes a snapshot away and leaves those on top of it.
+    RemoveSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
+    },
+    /// `RetrievePropertiesEx` of how a snapshot's VM was configured. Answers [`super::Reply::SnapshotConfig`], or fault
+    /// `ManagedObjectNotFound`.
+    RetrieveSnapshot {
+        /// The snapshot's VM.
+        vm: VmId,
+        /// The snapshot.
+        snapshot: Arc<str>,
     },
     /// `PowerOnVM_Task`: switches on, or resumes.
     PowerOnVm {
@@ -240,6 +302,14 @@ pub enum Operation {
         /// The VM.
         vm: VmId,
     },
+}
+
+/// `VirtualMachineGuestQuiesceSpec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GuestQuiesceSpec {
+    /// How many minutes the guest may take; vSphere's own limit where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i32>,
 }
 
 /// `ResourceConfigSpec`, as far as pools are made here: expandable, with normal shares.
@@ -314,9 +384,11 @@ impl Operation {
         match self {
             Self::About {} => "RetrieveServiceContent",
             Self::FindAllByUuid { .. } => "FindAllByUuid",
-            Self::RetrieveVm { .. } | Self::MinClusterCpu { .. } | Self::RetrieveHost { .. } | Self::RetrieveDatastore { .. } => {
-                "RetrievePropertiesEx"
-            }
+            Self::RetrieveVm { .. }
+            | Self::MinClusterCpu { .. }
+            | Self::RetrieveHost { .. }
+            | Self::RetrieveDatastore { .. }
+            | Self::RetrieveSnapshot { .. } => "RetrievePropertiesEx",
             Self::MakeDirectory { .. } => "MakeDirectory",
             Self::CopyVirtualDisk { .. } => "CopyVirtualDisk_Task",
             Self::DeleteDatastoreFile { .. } => "DeleteDatastoreFile_Task",
@@ -339,8 +411,13 @@ impl Operation {
             Self::UpgradeVm { .. } => "UpgradeVM_Task",
             Self::CustomizeVm { .. } => "CustomizeVM_Task",
             Self::InvokeFsr { .. } => "InvokeFSR_Task",
+            Self::PromoteDisks { .. } => "PromoteDisks_Task",
+            Self::CancelTask { .. } => "CancelTask",
             Self::ConnectTcp { .. } => "ConnectTcp",
             Self::SyncLibraryItem { .. } => "syncLibraryItem",
+            Self::CreateSnapshot { .. } => "CreateSnapshotEx_Task",
+            Self::RevertToSnapshot { .. } => "RevertToSnapshot_Task",
+            Self::RemoveSnapshot { .. } => "RemoveSnapshot_Task",
             Self::PowerOnVm { .. } => "PowerOnVM_Task",
             Self::PowerOffVm { .. } => "PowerOffVM_Task",
             Self::SuspendVm { .. } => "SuspendVM_Task",
@@ -348,7 +425,7 @@ impl Operation {
             Self::ShutdownGuest { .. } => "ShutdownGuest",
             Self::StandbyGuest { .. } => "StandbyGuest",
             Self::RebootGuest { .. } => "RebootGuest",
-            Self::DestroyVm { .. } => "Destroy_Task",
+            Self::DestroyVm { .. } | Self::DestroyPool { .. } | Self::DestroyFolder { .. } => "Destroy_Task",
         }
     }
 
@@ -365,6 +442,7 @@ impl Operation {
                 | Self::QueryCryptoKeyStatus { .. }
                 | Self::MinClusterCpu { .. }
                 | Self::RetrieveDatastore { .. }
+                | Self::RetrieveSnapshot { .. }
                 | Self::ConnectTcp { .. }
                 | Self::FindChildPool { .. }
                 | Self::FindChildFolder { .. }
@@ -385,7 +463,12 @@ impl Operation {
             | Self::UpgradeVm { vm, .. }
             | Self::CustomizeVm { vm, .. }
             | Self::InvokeFsr { vm }
+            | Self::PromoteDisks { vm, .. }
             | Self::ConnectTcp { vm, .. }
+            | Self::CreateSnapshot { vm, .. }
+            | Self::RevertToSnapshot { vm, .. }
+            | Self::RemoveSnapshot { vm, .. }
+            | Self::RetrieveSnapshot { vm, .. }
             | Self::PowerOnVm { vm, .. }
             | Self::PowerOffVm { vm }
             | Self::SuspendVm { vm }
@@ -415,6 +498,8 @@ impl Operation {
                 }
                 json!({"placementSpec": arguments})
             }
+            Self::RevertToSnapshot { snapshot, .. } => json!({"snapshot": snapshot, "suppressPowerOn": false}),
+            Self::RemoveSnapshot { snapshot, .. } => json!({"snapshot": snapshot, "removeChildren": false, "consolidate": true}),
             _ => arguments,
         }
     }

@@ -25,6 +25,9 @@ pub struct SnapshotInfo {
 pub struct SnapshotNode {
     /// The managed object id.
     pub snapshot: Arc<str>,
+    /// Its number among the VM's snapshots.
+    #[serde(default)]
+    pub id: i32,
     /// The name; not unique.
     #[serde(default)]
     pub name: Arc<str>,
@@ -43,6 +46,9 @@ pub struct SnapshotNode {
     /// Those taken on top of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub child_snapshot_list: Vec<SnapshotNode>,
+    /// Of a snapshot that a scenario states: the manifest that VM Operator kept in it. vSphere doesn't show it here.
+    #[serde(default, skip_serializing)]
+    pub stored_manifest: Option<Arc<serde_json::Value>>,
 }
 
 fn no_text(text: &Arc<str>) -> bool {
@@ -54,6 +60,29 @@ impl SnapshotInfo {
     #[must_use]
     pub fn branches(&self) -> bool {
         self.root_snapshot_list.len() > 1 || self.nodes().iter().any(|node| node.child_snapshot_list.len() > 1)
+    }
+
+    /// The snapshot with this id.
+    #[must_use]
+    pub fn node(&self, id: &str) -> Option<&SnapshotNode> {
+        self.nodes().into_iter().find(|node| *node.snapshot == *id)
+    }
+
+    /// The snapshots that a name, an id or a path in the tree stands for.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Vec<&SnapshotNode> {
+        fn below<'a>(list: &'a [SnapshotNode], above: &str, name: &str, found: &mut Vec<&'a SnapshotNode>) {
+            for node in list {
+                let path = if above.is_empty() { node.name.to_string() } else { format!("{above}/{}", node.name) };
+                if [&*node.name, &*node.snapshot, path.as_str()].contains(&name) {
+                    found.push(node);
+                }
+                below(&node.child_snapshot_list, &path, name, found);
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.root_snapshot_list, "", name, &mut found);
+        found
     }
 
     /// All snapshots, parents before their children.

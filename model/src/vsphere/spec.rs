@@ -69,6 +69,9 @@ pub struct ConfigSpec {
     /// `bios` or `efi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Arc<str>>,
+    /// How the VM boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_options: Option<BootOptions>,
     /// Who manages the VM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<ManagedBy>,
@@ -81,6 +84,57 @@ pub struct ConfigSpec {
     /// What else the API has, kept as it came.
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,
+}
+
+/// `VirtualMachineBootOptions`. In a spec what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootOptions {
+    /// Milliseconds between power-on and boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_delay: Option<i64>,
+    /// Whether the firmware's setup comes up at the next boot.
+    #[serde(default, rename = "enterBIOSSetup", skip_serializing_if = "Option::is_none")]
+    pub enter_bios_setup: Option<bool>,
+    /// Whether only signed EFI images may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efi_secure_boot_enabled: Option<bool>,
+    /// Whether to try again when nothing could be booted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_retry_enabled: Option<bool>,
+    /// Milliseconds before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_retry_delay: Option<i64>,
+    /// What to boot from, first to last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boot_order: Vec<Bootable>,
+    /// `ipv4` or `ipv6`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_boot_protocol: Option<Arc<str>>,
+}
+
+/// `VirtualMachineBootOptionsBootableDevice`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "_typeName", rename_all_fields = "camelCase")]
+pub enum Bootable {
+    /// Any CD-ROM.
+    #[serde(rename = "VirtualMachineBootOptionsBootableCdromDevice")]
+    Cdrom {},
+    /// A disk.
+    #[serde(rename = "VirtualMachineBootOptionsBootableDiskDevice")]
+    Disk {
+        /// Its key.
+        device_key: i32,
+    },
+    /// A network adapter.
+    #[serde(rename = "VirtualMachineBootOptionsBootableEthernetDevice")]
+    Ethernet {
+        /// Its key.
+        device_key: i32,
+    },
+    /// Any floppy.
+    #[serde(rename = "VirtualMachineBootOptionsBootableFloppyDevice")]
+    Floppy {},
 }
 
 /// `VirtualMachineFileInfo`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::snapshot::SnapshotInfo;
-use super::spec::{Allocation, Device, ManagedBy};
+use super::spec::{Allocation, BootOptions, Device, ManagedBy};
 use crate::id::{ClusterId, FolderId, HostId, PoolId, TaskId, VmId};
 use crate::time::Timestamp;
 use crate::units::{Bytes, MiB, VCpus};
@@ -90,6 +90,9 @@ pub struct Config {
     /// `bios` or `efi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Arc<str>>,
+    /// How it boots.
+    #[serde(default, skip_serializing_if = "boots_as_ever")]
+    pub boot_options: BootOptions,
     /// Whether changed blocks are tracked; absent where nobody ever said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_tracking_enabled: Option<bool>,
@@ -120,6 +123,10 @@ pub struct Config {
     /// The properties of a vApp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v_app_config: Option<VAppConfig>,
+}
+
+fn boots_as_ever(options: &BootOptions) -> bool {
+    *options == BootOptions::default()
 }
 
 /// `VmConfigInfo`: what an OVF lets the VM's user set.
@@ -531,6 +538,30 @@ pub struct LayoutEx {
     /// Which files make up which disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disk: Vec<LayoutDisk>,
+    /// Which files make up which snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshot: Vec<LayoutSnapshot>,
+}
+
+/// `VirtualMachineFileLayoutExSnapshotLayout`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayoutSnapshot {
+    /// The snapshot's id.
+    pub key: Arc<str>,
+    /// The file of its data.
+    pub data_key: i32,
+    /// The file of its memory; -1 where none is kept.
+    #[serde(default = "no_file")]
+    pub memory_key: i32,
+    /// The disks as they were.
+    #[serde(default)]
+    pub disk: Vec<LayoutDisk>,
+}
+
+/// The key that stands for no file.
+fn no_file() -> i32 {
+    -1
 }
 
 /// `VirtualMachineFileLayoutExFileInfo`.

@@ -1,29 +1,70 @@
-//! Why a VM is where it is, or why it isn't on: runs a scenario up to an instant and reads the objects, the calls and the twin as they are
-//! then. Nothing is decided here: what speaks against a host is the twin's own word. Source: reproduce §5.
+//! Why a VM is where it is, or why it isn't on, and what a group waits for: runs a scenario up to an instant and reads the objects, the calls
+//! and the twin as they are then. Nothing is decided here: what speaks against a host is the twin's own word. Source: reproduce §5.
 
+mod history;
+mod holds;
 mod render;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use vmtwin_model::kube::power::PowerState;
 use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::virtual_machine_group::{MemberKind, VirtualMachineGroup};
-use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Object, ObjectKey};
+use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::Operation;
 use vmtwin_sim::explain::{Candidate, Explanation, Subject, Verdict};
 
 use crate::format::Scenario;
-use crate::log::Data;
+use crate::log::{Data, Keep};
 use crate::runner::{Simulation, run_to};
+use history::History;
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A VirtualMachine.
+    Vm,
+    /// A VirtualMachineGroup, with its members.
+    Group,
+}
+
+/// What of it, if not all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// What holds its power state.
+    Power,
+    /// Where it goes.
+    Placement,
+    /// One condition, whatever its status.
+    Condition(String),
+}
+
+impl std::str::FromStr for Why {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "" => Err("`power`, `placement` or a condition's type is expected".to_owned()),
+            "power" => Ok(Self::Power),
+            "placement" => Ok(Self::Placement),
+            condition => Ok(Self::Condition(condition.to_owned())),
+        }
+    }
+}
 
 /// What was asked.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// The VM's namespace.
+    /// About what.
+    pub about: About,
+    /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
+    /// What of it; absent: everything that holds it.
+    pub why: Option<Why>,
     /// The instant, from the start; absent: the end.
     pub at: Option<Span>,
     /// A seed in place of the scenario's own.
@@ -39,12 +80,24 @@ pub enum Unanswered {
     /// Somebody interrupted it.
     #[error("interrupted")]
     Interrupted,
-    /// There is no such VM then.
-    #[error("there is no VirtualMachine {0} at {1}")]
-    NoSuchVm(String, String),
+    /// There is no such object then.
+    #[error("there is no {0} at {1}")]
+    NoSuchObject(String, String),
+    /// It has no such condition then.
+    #[error("{object} has no condition `{condition}` at {at}; it has {there}")]
+    NoSuchCondition {
+        /// The object.
+        object: String,
+        /// What was asked for.
+        condition: String,
+        /// The instant.
+        at: String,
+        /// Those that it has.
+        there: String,
+    },
 }
 
-/// Something that holds a VM.
+/// Something that holds an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// What it is: a condition, a fault of vSphere, an annotation.
@@ -55,6 +108,19 @@ pub struct Hold {
     pub message: String,
     /// Since when, from the start.
     pub since: Option<Span>,
+    /// The record that brought it about.
+    pub seq: Option<u64>,
+    /// What it is about.
+    topic: Topic,
+}
+
+/// What a hold is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    Power,
+    Placement,
+    Both,
+    Other,
 }
 
 /// The last time that a place was looked for.
@@ -64,6 +130,8 @@ pub struct Placement {
     pub seq: Option<u64>,
     /// How: `crossCluster`, `singleCluster`, `powerOn`.
     pub strategy: &'static str,
+    /// The VM of a request for several that it is about.
+    pub of: Option<String>,
     /// What was considered.
     pub told: Explanation,
 }
@@ -77,128 +145,164 @@ pub struct Answer {
     pub at: Span,
     /// The power state that is wanted.
     pub desired: String,
-    /// The power state that was seen.
+    /// The power state that was seen; of a group, how many members have it.
     pub observed: String,
+    /// Since when it is wanted, and the record that says so.
+    pub since: Option<(Span, u64, String)>,
+    /// How many passes ended in an error since then.
+    pub tries: usize,
+    /// When the operator looks at it again, and why.
+    pub next: Option<(Span, String)>,
     /// Zone and host, as far as the VM has them.
     pub place: Vec<(&'static str, String)>,
     /// What holds it, the most telling first.
     pub held_by: Vec<Hold>,
     /// Its place.
     pub placement: Option<Placement>,
+    /// Whether the question was about the place, too.
+    asked_for_place: bool,
 }
 
 /// Answers. `cancelled` is asked now and then whether to stop.
 ///
 /// # Errors
-/// If the run can't begin, was interrupted, or there is no such VM.
+/// If the run can't begin, was interrupted, or there is no such object or condition.
 pub fn explain(scenario: &Scenario, question: &Question<'_>, cancelled: &dyn Fn() -> bool) -> Result<Answer, Unanswered> {
-    let simulation = run_to(scenario, question.seed, question.at, cancelled)?;
+    let simulation = run_to(scenario, question.seed, question.at, Keep::All, cancelled)?;
     answer(&simulation, scenario.start, question)
 }
 
 fn answer(simulation: &Simulation, start: Timestamp, question: &Question<'_>) -> Result<Answer, Unanswered> {
     let at = simulation.now() - start;
     let object = format!("{}/{}", question.namespace, question.name);
-    let missing = || Unanswered::NoSuchVm(object.clone(), crate::timeline::duration(at));
-    let key = ObjectKey::of::<VirtualMachine>(question.namespace, question.name);
-    let stored = simulation.api().get(&key).ok_or_else(missing)?.clone();
-    let vm = stored.view::<VirtualMachine>().ok_or_else(missing)?;
-    let word = |state: Option<vmtwin_model::kube::power::PowerState>| state.map(|state| state.to_string()).unwrap_or_default();
-    let place = [("zone", &vm.status.zone), ("host", &vm.status.node_name), ("moID", &vm.status.unique_id)];
+    let (kind, key) = match question.about {
+        About::Vm => ("VirtualMachine", ObjectKey::of::<VirtualMachine>(question.namespace, question.name)),
+        About::Group => ("VirtualMachineGroup", ObjectKey::of::<VirtualMachineGroup>(question.namespace, question.name)),
+    };
+    let stored = simulation.api().get(&key).cloned();
+    let stored = stored.ok_or_else(|| Unanswered::NoSuchObject(format!("{kind} {object}"), crate::timeline::duration(at)))?;
+    let history = History::of(simulation, &stored);
+    let (held_by, placement) = match &question.why {
+        Some(Why::Condition(type_)) => {
+            let found = holds::condition(&history, &stored, type_).ok_or_else(|| Unanswered::NoSuchCondition {
+                object: object.clone(),
+                condition: type_.clone(),
+                at: crate::timeline::duration(at),
+                there: holds::conditions_of(&stored).join(", "),
+            })?;
+            (vec![found], None)
+        }
+        why => {
+            let mut held_by = holds::all(simulation, &history, &stored);
+            let about = |hold: &Hold, topic| hold.topic == topic || hold.topic == Topic::Both;
+            match why {
+                Some(Why::Power) => held_by.retain(|hold| about(hold, Topic::Power)),
+                Some(Why::Placement) => held_by.retain(|hold| about(hold, Topic::Placement)),
+                _ => {}
+            }
+            (held_by, if *why == Some(Why::Power) { None } else { placement(simulation, &stored) })
+        }
+    };
+    let (desired, observed) = power(simulation, &stored);
     Ok(Answer {
         at,
-        desired: word(vm.spec.power_state),
-        observed: word(vm.status.power_state),
-        place: place.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())).collect(),
-        held_by: holds(simulation, start, &stored),
-        placement: placement(simulation, &stored),
+        since: history.desired_since(),
+        tries: history.tries(),
+        next: simulation.next_look(&key).map(|(at, why)| (at - start, why.to_string())),
+        desired,
+        observed,
+        place: place(&stored),
+        asked_for_place: matches!(question.why, None | Some(Why::Placement)),
+        held_by,
+        placement,
         object,
     })
 }
 
-/// What holds a VM: annotations, conditions that aren't true, its group's word, the last fault of a task.
-fn holds(simulation: &Simulation, start: Timestamp, stored: &Arc<Object>) -> Vec<Hold> {
-    let Some(vm) = stored.view::<VirtualMachine>() else { return Vec::new() };
-    let mut holds = Vec::new();
-    let annotations = stored.meta.annotations.iter().flatten();
-    for (key, value) in annotations.filter(|(key, _)| HOLDING.iter().any(|holding| key.starts_with(holding))) {
-        holds.push(Hold { rule: key.clone(), page: "vm-lifecycle §12", message: value.clone(), since: None });
+/// The power state that is wanted, and the one that is seen.
+fn power(simulation: &Simulation, stored: &Object) -> (String, String) {
+    let word = |state: Option<PowerState>| state.map(|state| state.to_string()).unwrap_or_default();
+    if let Some(vm) = stored.view::<VirtualMachine>() {
+        return (word(vm.spec.power_state), word(vm.status.power_state));
     }
-    let since = |condition: &Condition| Some(condition.last_transition_time - start).filter(|since| *since >= Span::ZERO);
-    let hold = |rule: String, condition: &Condition, page: &'static str| {
-        let message = if condition.message.is_empty() {
-            condition.reason.to_string()
-        } else {
-            format!("{}: {}", condition.reason, condition.message)
-        };
-        Hold { rule, page, message, since: since(condition) }
+    let Some(group) = stored.view::<VirtualMachineGroup>() else { return Default::default() };
+    let state = |name: &String| {
+        let key = ObjectKey::of::<VirtualMachine>(stored.key.namespace.clone(), name.as_str());
+        simulation.api().get(&key).and_then(|vm| vm.view::<VirtualMachine>()?.status.power_state)
     };
-    let broken = |condition: &&Condition| condition.status == ConditionStatus::False;
-    let own = vm.status.conditions.iter().filter(broken);
-    holds.extend(own.map(|condition| hold(condition.type_.to_string(), condition, page_of(&condition.type_))));
-    if !vm.spec.group_name.is_empty() {
-        let key = ObjectKey::of::<VirtualMachineGroup>(stored.key.namespace.clone(), vm.spec.group_name.as_str());
-        let group = simulation.api().get(&key);
-        let members = group.and_then(|group| group.view::<VirtualMachineGroup>()).map(|group| &group.status.members);
-        let entry = members.into_iter().flatten().find(|entry| entry.kind == MemberKind::VirtualMachine && *entry.name == *stored.key.name);
-        for condition in entry.iter().flat_map(|entry| &entry.conditions).filter(broken) {
-            let rule = format!("{} of group {}", condition.type_, vm.spec.group_name);
-            holds.push(hold(rule, condition, "placement-groups §7"));
-        }
-    }
-    let world = simulation.world().vm_named(&stored.key.namespaced_name());
-    if let Some(fault) = world.and_then(|vm| vm.recent_task.last()?.error.as_ref()) {
-        holds.push(Hold {
-            rule: fault.name.to_string(),
-            page: "placement-groups §10",
-            message: fault.localized_message.to_string(),
-            since: None,
-        });
-    }
-    holds
+    let states: Vec<Option<PowerState>> = members(simulation, stored, group.spec).iter().map(state).collect();
+    let wanted = group.spec.power_state.unwrap_or(PowerState::PoweredOn);
+    let those = states.iter().filter(|state| **state == Some(wanted)).count();
+    (word(group.spec.power_state), format!("{those} of {} VMs {wanted}", states.len()))
 }
 
-/// Annotations that hold a VM.
-const HOLDING: [&str; 3] =
-    ["vmoperator.vmware.com/paused", "poweron.check.vmoperator.vmware.com/", "vmoperator.vmware.com.protected/apply-power-state-time"];
-
-fn page_of(condition: &ConditionType) -> &'static str {
-    match condition {
-        ConditionType::PlacementReady => "placement-groups §3",
-        ConditionType::GroupLinked => "placement-groups §6.3",
-        ConditionType::LocationValid => "placement-groups §3.7",
-        _ => "vm-lifecycle §17",
-    }
+fn place(stored: &Object) -> Vec<(&'static str, String)> {
+    let Some(vm) = stored.view::<VirtualMachine>() else { return Vec::new() };
+    let place = [("zone", &vm.status.zone), ("host", &vm.status.node_name), ("moID", &vm.status.unique_id)];
+    place.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())).collect()
 }
 
-/// The VM's place in vSphere; of one that isn't there, the last request for one, judged as the world is.
+/// The VM's place in vSphere; of one that isn't there, and of a group, the last request for one, judged as the world is.
 fn placement(simulation: &Simulation, stored: &Arc<Object>) -> Option<Placement> {
-    let label = stored.key.namespaced_name();
-    if let Some(told) = simulation.world().explain(Subject::Existing(&label)) {
-        return Some(Placement { seq: None, strategy: "powerOn", told });
+    let world = simulation.world();
+    let group = stored.view::<VirtualMachineGroup>().map(|group| members(simulation, stored, group.spec));
+    if group.is_none()
+        && let Some(told) = world.explain(Subject::Existing(&stored.key.namespaced_name()))
+    {
+        return Some(Placement { seq: None, strategy: "powerOn", of: None, told });
     }
+    let names = group.unwrap_or_else(|| vec![stored.key.name.to_string()]);
+    let is_asked_for = |name: &Option<Arc<str>>| name.as_ref().is_some_and(|name| names.iter().any(|own| **own == **name));
     simulation.log().kept().iter().rev().find_map(|record| {
         if record.object.as_ref().is_none_or(|object| object.namespace != stored.key.namespace) {
             return None;
         }
         let Data::Call(operation) = &record.data else { return None };
         match operation {
-            Operation::PlaceVmsXCluster(place) => {
-                let specs = &place.vm_placement_specs;
-                let nth = specs.iter().position(|spec| spec.name.as_deref() == Some(&*stored.key.name))?;
-                let subject = Subject::Requested { pools: &place.resource_pools, before: &specs[..nth], spec: &specs[nth] };
-                let told = simulation.world().explain(subject)?;
-                Some(Placement { seq: Some(record.seq), strategy: "crossCluster", told })
+            Operation::PlaceVmsXCluster(request) => {
+                let (pools, specs) = (&request.resource_pools, &request.vm_placement_specs);
+                let first = specs.iter().position(|spec| is_asked_for(&spec.name))?;
+                // Of a group, the VM that finds no place tells why all wait.
+                let nth = if names.len() > 1 { world.first_without_place(pools, specs).unwrap_or(first) } else { first };
+                let told = world.explain(Subject::Requested { pools, before: &specs[..nth], spec: &specs[nth] })?;
+                let of = (specs.len() > 1).then(|| specs[nth].name.as_deref().unwrap_or_default().to_owned());
+                Some(Placement { seq: Some(record.seq), strategy: "crossCluster", of, told })
             }
-            Operation::PlaceVm { cluster, config_spec } if config_spec.name.as_deref() == Some(&*stored.key.name) => {
-                let root = simulation.world().root_pool(cluster)?;
-                let subject = Subject::Requested { pools: std::slice::from_ref(&root), before: &[], spec: config_spec };
-                let told = simulation.world().explain(subject)?;
-                Some(Placement { seq: Some(record.seq), strategy: "singleCluster", told })
+            Operation::PlaceVm { cluster, config_spec } if is_asked_for(&config_spec.name) => {
+                let root = world.root_pool(cluster)?;
+                let told = world.explain(Subject::Requested { pools: std::slice::from_ref(&root), before: &[], spec: config_spec })?;
+                Some(Placement { seq: Some(record.seq), strategy: "singleCluster", of: None, told })
             }
             _ => None,
         }
     })
+}
+
+/// The names of all VMs of a group and of the groups below it.
+fn members(
+    simulation: &Simulation,
+    stored: &Object,
+    spec: &vmtwin_model::kube::virtual_machine_group::VirtualMachineGroupSpec,
+) -> Vec<String> {
+    let namespace = &stored.key.namespace;
+    let mut names = Vec::new();
+    let mut met = vec![stored.key.name.to_string()];
+    let mut open = vec![spec.clone()];
+    while let Some(spec) = open.pop() {
+        for member in spec.boot_order.iter().flat_map(|group| &group.members) {
+            match member.kind.unwrap_or_default() {
+                MemberKind::VirtualMachine => names.push(member.name.clone()),
+                MemberKind::VirtualMachineGroup if met.contains(&member.name) => {}
+                MemberKind::VirtualMachineGroup => {
+                    met.push(member.name.clone());
+                    let key = ObjectKey::of::<VirtualMachineGroup>(namespace.clone(), member.name.as_str());
+                    let child = simulation.api().get(&key).and_then(|child| Some(child.view::<VirtualMachineGroup>()?.spec.clone()));
+                    open.extend(child);
+                }
+            }
+        }
+    }
+    names
 }
 
 impl Answer {
@@ -206,18 +310,20 @@ impl Answer {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let seconds = |span: Span| crate::timeline::duration(span);
-        let held = |hold: &Hold| json!({"rule": hold.rule, "page": hold.page, "message": hold.message, "since": hold.since.map(seconds)});
+        let held = |hold: &Hold| json!({"rule": hold.rule, "page": hold.page, "message": hold.message, "since": hold.since.map(seconds), "seq": hold.seq});
         let placement = self.placement.as_ref().map(|placement| {
             let told = &placement.told;
             let chosen = told.candidates.iter().find(|one| one.kind == "HostSystem" && matches!(one.verdict, Verdict::Chosen(_)));
             json!({
-                "seq": placement.seq, "strategy": placement.strategy, "chosen": chosen.map(|host| &host.name),
+                "seq": placement.seq, "strategy": placement.strategy, "vm": placement.of, "chosen": chosen.map(|host| &host.name),
                 "candidates": told.candidates.iter().map(candidate).collect::<Vec<_>>(),
             })
         });
         let remedies = self.placement.iter().flat_map(|placement| &placement.told.remedies);
         json!({
             "object": self.object, "at": seconds(self.at), "desired": self.desired, "observed": self.observed,
+            "since": self.since.as_ref().map(|(since, ..)| seconds(*since)), "tries": self.tries,
+            "next": self.next.as_ref().map(|(next, _)| seconds(*next)),
             "heldBy": self.held_by.iter().map(held).collect::<Vec<_>>(),
             "placement": placement,
             "wouldChange": remedies.map(|text| json!({"text": text})).collect::<Vec<_>>(),

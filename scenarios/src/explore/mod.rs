@@ -7,9 +7,13 @@
 mod coverage;
 mod dice;
 mod emit;
+pub mod harness;
 mod plan;
+pub mod reference;
 pub mod report;
 pub mod shrink;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 mod trouble;
 mod users;
 mod world;
@@ -21,6 +25,7 @@ use vmtwin_model::time::Span;
 
 pub use coverage::{AREAS, Coverage};
 pub use emit::to_yaml;
+pub use harness::Harness;
 pub use plan::draw;
 pub use report::Exploration;
 

@@ -64,7 +64,7 @@ pub fn draw(profile: &Profile, seed: u64, run: u64) -> Value {
     json!({"apiVersion": API_VERSION, "kind": "Scenario", "metadata": {"name": format!("{}-{seed}-{run}", profile.name)}, "spec": spec})
 }
 
-fn step_of(asked: &Asked, privileged: bool) -> Value {
+pub(super) fn step_of(asked: &Asked, privileged: bool) -> Value {
     let mut step = json!({});
     // What must be denied to ordinary users is asked by one.
     if asked.privileged || (privileged && asked.denied.is_none()) {
@@ -77,7 +77,7 @@ fn step_of(asked: &Asked, privileged: bool) -> Value {
     step
 }
 
-fn timed((at, step): (u64, Value)) -> Value {
+pub(super) fn timed((at, step): (u64, Value)) -> Value {
     let mut timed = json!({"at": format!("{at}s")});
     for (name, value) in step.as_object().into_iter().flatten() {
         timed[name] = value.clone();

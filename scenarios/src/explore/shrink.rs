@@ -74,24 +74,28 @@ pub enum ShrinkError {
 /// # Errors
 /// If it doesn't.
 pub fn shrink(document: &Value, target: &Target, limits: &Limits<'_>) -> Result<Shrunk, ShrinkError> {
-    let mut work = Work { target, limits, best: document.clone(), tries: 0, out: false };
+    let failing = |scenario: &Scenario, _: &Value| fails(scenario, target, limits.stop);
+    let mut work = Work { fails: &failing, limits, best: document.clone(), tries: 0, out: false };
     // What was refused did nothing: without it the others' instants stay.
     if !work.holds(document) {
         let lenient = without_refused(document).filter(|lenient| work.holds(lenient));
         work.best = lenient.ok_or(ShrinkError::DoesNotFail)?;
     }
-    work.watch_one();
-    loop {
-        let before = work.best.clone();
-        for pass in PASSES {
-            pass(&mut work);
-        }
-        if work.best == before || work.out {
-            break;
-        }
-    }
-    Ok(Shrunk { document: work.best, tries: work.tries, complete: !work.out })
+    work.watch_one(target);
+    Ok(work.finish())
 }
+
+/// Makes a document small whose run fails by a test of the caller's.
+///
+/// # Errors
+/// If it doesn't.
+pub fn shrink_by(document: &Value, failing: &Fails<'_>, limits: &Limits<'_>) -> Result<Shrunk, ShrinkError> {
+    let work = Work { fails: failing, limits, best: document.clone(), tries: 0, out: false };
+    if work.holds(document) { Ok(work.finish()) } else { Err(ShrinkError::DoesNotFail) }
+}
+
+/// Whether a scenario, and the document that it was read from, fails in the way that is looked at.
+pub type Fails<'a> = dyn Fn(&Scenario, &Value) -> bool + 'a;
 
 /// The passes in their order.
 const PASSES: &[fn(&mut Work<'_>)] = &[
@@ -105,7 +109,7 @@ const PASSES: &[fn(&mut Work<'_>)] = &[
 ];
 
 struct Work<'a> {
-    target: &'a Target,
+    fails: &'a Fails<'a>,
     limits: &'a Limits<'a>,
     best: Value,
     tries: u64,
@@ -113,6 +117,20 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Pass after pass until nothing gains.
+    fn finish(mut self) -> Shrunk {
+        loop {
+            let before = self.best.clone();
+            for pass in PASSES {
+                pass(&mut self);
+            }
+            if self.best == before || self.out {
+                break;
+            }
+        }
+        Shrunk { document: self.best, tries: self.tries, complete: !self.out }
+    }
+
     /// Tries a candidate; it becomes the best if it fails in the same way.
     fn attempt(&mut self, candidate: Value) -> bool {
         if self.out || candidate == self.best {
@@ -131,12 +149,12 @@ impl Work<'_> {
     }
 
     fn holds(&self, candidate: &Value) -> bool {
-        load(candidate).is_ok_and(|scenario| fails(&scenario, self.target, self.limits.stop))
+        load(candidate).is_ok_and(|scenario| (self.fails)(&scenario, candidate))
     }
 
     /// From here on the one invariant is watched alone: it says the same and costs less.
-    fn watch_one(&mut self) {
-        if let Target::Invariant { name, .. } = self.target {
+    fn watch_one(&mut self, target: &Target) {
+        if let Target::Invariant { name, .. } = target {
             let mut candidate = self.best.clone();
             candidate["spec"]["invariants"] = json!({"only": [name]});
             self.attempt(candidate);

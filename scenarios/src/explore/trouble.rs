@@ -49,11 +49,17 @@ const KINDS: &[&str] = &["VirtualMachine", "VirtualMachineGroup", "VirtualMachin
 pub(super) fn faults(dice: &mut Dice<'_>, world: &World, until: u64, kinds: &BTreeMap<&str, u64>) -> Vec<Happens> {
     let mut all = Vec::new();
     for _ in 0..dice.number("faults.count") {
-        let (at, lasting) = (dice.between(0, until), dice.seconds("faults.lasting").max(1));
-        let Some(kind) = dice.weighted(kinds.iter().map(|(name, weight)| (*name, *weight))) else { break };
-        all.extend(fault(kind, dice, world, at, lasting).unwrap_or_default());
+        let at = dice.between(0, until);
+        all.extend(one(dice, world, at, kinds));
     }
     all
+}
+
+/// A fault with its end; nothing if none of its kind fits the world.
+pub(super) fn one(dice: &mut Dice<'_>, world: &World, at: u64, kinds: &BTreeMap<&str, u64>) -> Vec<Happens> {
+    let lasting = dice.seconds("faults.lasting").max(1);
+    let kind = dice.weighted(kinds.iter().map(|(name, weight)| (*name, *weight)));
+    kind.and_then(|kind| fault(kind, dice, world, at, lasting)).unwrap_or_default()
 }
 
 fn fault(kind: &str, dice: &mut Dice<'_>, world: &World, at: u64, lasting: u64) -> Option<Vec<Happens>> {
@@ -138,12 +144,16 @@ pub(super) fn out_of_band(dice: &mut Dice<'_>, world: &World, vms: &[(u64, Vm)],
     let mut all = Vec::new();
     for _ in 0..dice.number("outOfBand.events") {
         let at = dice.between(0, until);
-        let Some(kind) = dice.weighted(kinds.iter().map(|(name, weight)| (*name, *weight))) else { break };
-        let there: Vec<&Vm> = vms.iter().filter(|(made, _)| *made + 120 < at).map(|(_, vm)| vm).collect();
-        let Some(action) = action(kind, dice, world, &there) else { continue };
-        all.push((at, json!({"vsphere": action})));
+        all.extend(change(dice, world, vms, kinds, at));
     }
     all
+}
+
+/// A change at an instant; nothing if none of its kind fits what is there by then.
+pub(super) fn change(dice: &mut Dice<'_>, world: &World, vms: &[(u64, Vm)], kinds: &BTreeMap<&str, u64>, at: u64) -> Option<Happens> {
+    let kind = dice.weighted(kinds.iter().map(|(name, weight)| (*name, *weight)))?;
+    let there: Vec<&Vm> = vms.iter().filter(|(made, _)| *made + 120 < at).map(|(_, vm)| vm).collect();
+    Some((at, json!({"vsphere": action(kind, dice, world, &there)?})))
 }
 
 fn action(kind: &str, dice: &mut Dice<'_>, world: &World, vms: &[&Vm]) -> Option<Value> {

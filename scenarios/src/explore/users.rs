@@ -32,11 +32,14 @@ pub(super) struct Vm {
     gone: bool,
 }
 
+/// A boot group: its delay in seconds, and its members by kind and name.
+type BootGroup = (Option<u64>, Vec<(&'static str, String)>);
+
 #[derive(Clone, Debug)]
 struct Group {
     namespace: String,
     name: String,
-    boot_order: Vec<(Option<u64>, Vec<(&'static str, String)>)>,
+    boot_order: Vec<BootGroup>,
 }
 
 /// A step of the drawer's: the verb with its value, who asks, what is expected.
@@ -251,7 +254,7 @@ impl Users {
         })
     }
 
-    fn create(&mut self, dice: &mut Dice<'_>, world: &World) -> Vec<Asked> {
+    pub(super) fn create(&mut self, dice: &mut Dice<'_>, world: &World) -> Vec<Asked> {
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         self.made += 1;
         let namespace = dice.one(&world.namespaces).cloned().unwrap_or_default();
@@ -458,12 +461,7 @@ fn volumes(vm: &Vm) -> Value {
 }
 
 /// Puts a member into one of the boot groups, or into one of its own.
-fn place(
-    dice: &mut Dice<'_>,
-    boot_order: &mut Vec<(Option<u64>, Vec<(&'static str, String)>)>,
-    delay: Option<u64>,
-    member: (&'static str, String),
-) {
+fn place(dice: &mut Dice<'_>, boot_order: &mut Vec<BootGroup>, delay: Option<u64>, member: (&'static str, String)) {
     if boot_order.is_empty() || dice.happens(60) {
         boot_order.push((delay, vec![member]));
     } else {
@@ -473,7 +471,7 @@ fn place(
 }
 
 fn boot_order(group: &Group) -> Value {
-    let one = |(delay, members): &(Option<u64>, Vec<(&'static str, String)>)| {
+    let one = |(delay, members): &BootGroup| {
         let members: Vec<Value> = members.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
         match delay {
             Some(delay) => json!({"members": members, "powerOnDelay": format!("{delay}s")}),

@@ -12,6 +12,7 @@ mod lower;
 mod matrix;
 mod near;
 mod output;
+mod plan;
 pub mod profile;
 mod reader;
 mod schema;
@@ -35,6 +36,7 @@ pub use output::{
     CallCount, CallResult, CallsCheck, Crash, CrashPoint, Expect, InvariantSelection, KubeFault, KubeTarget, Loaded, Manifest,
     NetworkProvider, OperatorAction, OperatorSection, Origin, Reference, Scenario, Step, Target, Verb,
 };
+pub use plan::{LoadedPlan, hundredths_of, load_baseline, load_plan, span_of};
 pub use schema::{KINDS, schema};
 
 use crate::diagnostics::{Code, Region};

@@ -193,6 +193,15 @@ impl Profile {
         self.settings.get(field).expect("explore asks for fields of the table alone")
     }
 
+    /// The names of a field of weights; nothing if it is none, or no field at all.
+    #[must_use]
+    pub fn weights(&self, field: &str) -> Option<&[(String, u64)]> {
+        match self.settings.get(field)? {
+            Setting::Weights(weights) => Some(weights),
+            Setting::Range(..) => None,
+        }
+    }
+
     /// What tells this profile from any other.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -104,7 +104,7 @@ impl<'f> Session<'f> {
     }
 
     /// Where a path leads that stands in a file; nothing, and told, if that is outside.
-    fn resolve(&mut self, path: &str, named: Region) -> Option<PathBuf> {
+    pub(super) fn resolve(&mut self, path: &str, named: Region) -> Option<PathBuf> {
         let base = self.paths[named.file as usize].parent().unwrap_or(Path::new("")).to_owned();
         let full = normal(&base.join(path));
         if path.is_empty() || path.contains('\0') {

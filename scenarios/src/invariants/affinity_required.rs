@@ -55,8 +55,10 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
     }
     for (at, one) in placed.iter().enumerate() {
         for other in placed[at + 1..].iter().filter(|other| one.asked || other.asked) {
-            pair(one, other, out);
-            pair(other, one, out);
+            // The terms of a VM that is there bound its own placement; vSphere isn't told of them again (placement §5.3).
+            for (one, other) in [(one, other), (other, one)].into_iter().filter(|(one, _)| one.asked) {
+                pair(one, other, out);
+            }
         }
     }
 }
@@ -129,7 +131,8 @@ impl Terms {
             let required = &without.required_during_scheduling_preferred_during_execution;
             required.iter().chain(&without.preferred_during_scheduling_preferred_during_execution)
         }));
-        terms.mentioned = lists.flat_map(tags_of).collect();
+        let active = lists.filter(|term| in_force || term.topology_key != ZONE);
+        terms.mentioned = active.flat_map(tags_of).collect();
         Some(terms)
     }
 

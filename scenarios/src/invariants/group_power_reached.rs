@@ -21,7 +21,8 @@ fn check(view: &View<'_>, out: &mut Check) {
     for group in view.objects::<VirtualMachineGroup>() {
         let key = &group.object.key;
         let Some(desired) = group.spec.power_state else { continue };
-        if is_paused(group.object) || group.object.is_deleting() || view.in_ring(key) {
+        // A group that isn't linked to its own parent looks at no member. Source: placement §6.2.
+        if is_paused(group.object) || group.object.is_deleting() || view.in_ring(key) || !view.is_linked_up(group) {
             continue;
         }
         for member in group.spec.boot_order.iter().flat_map(|boot_group| &boot_group.members) {

@@ -115,6 +115,8 @@ impl History {
     fn happened(&mut self, message: &str) {
         if message.starts_with("the operator dies") || message.starts_with("the operator restarts") {
             self.interruptions += 1;
+            // What a pass carried that died with the operator, nobody knows.
+            self.resizes.clear();
         } else if let Some((name, word)) = message.strip_prefix("vm ").and_then(|rest| rest.split_once(": ")) {
             self.meddled.entry(name.to_owned()).or_default().insert(word.to_owned());
         }

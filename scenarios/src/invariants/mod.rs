@@ -124,7 +124,7 @@ pub fn named(names: &[&str]) -> Vec<&'static Invariant> {
 
 /// Rules of the page that no run checks yet, and why: a scenario that asks for one of them alone is refused.
 pub const UNCHECKED: &[(&str, &str)] = &[
-    ("crash-changes-nothing", "a property of two runs: `vmtwin explore` compares them, a single run can't"),
+    ("crash-changes-nothing", "a property of two runs, and nothing compares two runs yet"),
     ("datastore-allowed", "the twin tells no disk's policy"),
     ("group-ready-true", "conditions of groups are held against objects by members-exact and owner-iff-linked alone"),
     ("invalid-denied", "a property of drawn requests: `vmtwin explore` holds them against their denial, a step says `expect: {denied: …}`"),

@@ -1,5 +1,7 @@
-//! A pass changes one thing, and everything that is asked is answered once. Source: lifecycle §1, §2.1.
+//! A VM's pass changes one thing, and everything that is asked is answered once. Source: lifecycle §1, §2.1.
 
+use vmtwin_model::kube::Resource;
+use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::vsphere::Operation;
 
 use super::{Check, Invariant, View, When};
@@ -8,7 +10,7 @@ use crate::log::{Event, Record};
 pub(super) const RULE: Invariant = Invariant {
     name: "one-pass-one-change",
     guards: "lifecycle §1, §2.1",
-    holds: "a pass has one mutating call, but for restart and its record, soft and then hard, off and then destroy, bootstrap and customization, and \
+    holds: "a VM's pass has one mutating call, but for restart and its record, soft and then hard, off and then destroy, bootstrap and customization, and \
             what a create consists of; each task has one end",
     of_twin: false,
     when: When::Each(check),
@@ -45,9 +47,10 @@ fn check(view: &View<'_>, record: &Record, out: &mut Check) {
                 | Operation::SyncLibraryItem { .. }
         )
     };
-    let Some(key) = record.object.as_ref().filter(|_| !mutating.is_empty() && !mutating.iter().any(|operation| creates(operation))) else {
+    let Some(key) = record.object.as_ref().filter(|key| key.kind == VirtualMachine::KIND) else { return };
+    if mutating.is_empty() || mutating.iter().any(creates) {
         return;
-    };
+    }
     out.premise();
     for pair in mutating.windows(2) {
         let (before, after) = (pair[0].method(), pair[1].method());

@@ -30,7 +30,8 @@ fn check(view: &View<'_>, out: &mut Check) {
             continue;
         }
         out.premise();
-        let restarts = view.calls().iter().filter(|call| call.vm.as_ref() == Some(&vm.id) && call.at >= *asked);
+        // Of the object, not of this vSphere VM: it may have been made anew since.
+        let restarts = view.calls().iter().filter(|call| call.object == *key && call.at >= *asked);
         // A call whose answer was lost may have restarted the VM.
         let done = |outcome: Option<&Outcome>| matches!(outcome, Some(Outcome::Success | Outcome::Error(None)) | None);
         let mut restarts = restarts.filter(|call| matches!(call.method, "ResetVM_Task" | "RebootGuest"));

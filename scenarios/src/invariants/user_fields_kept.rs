@@ -22,12 +22,19 @@ const OF_VM: &[&str] =
     &["affinity", "className", "crypto", "groupName", "imageName", "nextRestartTime", "readinessProbe", "restartMode", "storageClass"];
 /// What is a user's alone in a group's spec.
 const OF_GROUP: &[&str] = &["bootOrder", "groupName", "nextForcePowerStateSyncTime"];
+/// What a user asks for by an annotation that the operator takes away when it is done. Source: lifecycle §11.7.3.
+const ASKED_ONCE: &[&str] = &["nsx/reconfigure-nic"];
+/// While it is there, the operator brings back the object that a snapshot kept. Source: crypto-storage §8.4.
+const REVERTS: &str = "vmoperator.vmware.com/snapshot-revert-in-progress";
 /// What is a user's where there is no group above.
 const POWER: &[&str] = &["powerState", "powerOffMode", "suspendMode"];
 
 fn check(_: &View<'_>, record: &Record, out: &mut Check) {
     let (Event::Write, Source::Operator, Data::Change(change)) = (record.event, record.source, &record.data) else { return };
     let (Some(before), Some(after)) = (change.before.as_deref(), change.after.as_deref()) else { return };
+    if before.annotation(REVERTS).is_some() {
+        return;
+    }
     let (fields, group) = if let Some(vm) = before.view::<VirtualMachine>() {
         (OF_VM, &vm.spec.group_name)
     } else if let Some(group) = before.view::<VirtualMachineGroup>() {
@@ -63,7 +70,8 @@ fn check(_: &View<'_>, record: &Record, out: &mut Check) {
 /// The keys that aren't of the operator's domains, nor the zone that it notes.
 fn own(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
     let ours = |key: &str| {
-        ["vmoperator.vmware.com", "topology.kubernetes.io", "vmtwin.dev", "kubernetes.io"].iter().any(|domain| key.contains(domain))
+        ASKED_ONCE.contains(&key)
+            || ["vmoperator.vmware.com", "topology.kubernetes.io", "vmtwin.dev", "kubernetes.io"].iter().any(|domain| key.contains(domain))
     };
     map.into_iter().flatten().filter(|(key, _)| !ours(key)).map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }

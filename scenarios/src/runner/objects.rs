@@ -11,7 +11,7 @@ use vmtwin_model::kube::virtual_machine::VirtualMachine;
 use vmtwin_model::kube::{Kind, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::vsphere::Inventory;
-use vmtwin_model::vsphere::inventory::{Image, StoragePolicy};
+use vmtwin_model::vsphere::inventory::{Image, OvfProperty, StoragePolicy};
 use vmtwin_sim::{Topology, World};
 
 const VMOP: &str = "vmoperator.vmware.com/v1alpha5";
@@ -334,6 +334,10 @@ fn image_status(image: &Image, display: &str) -> Value {
     }
     if let Some(firmware) = &image.firmware {
         status["firmware"] = json!(firmware);
+    }
+    if !image.ovf_properties.is_empty() {
+        let told = |property: &OvfProperty| json!({"key": property.key, "type": property.type_, "default": property.default});
+        status["ovfProperties"] = image.ovf_properties.iter().map(told).collect();
     }
     status
 }

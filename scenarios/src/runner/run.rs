@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use vmtwin_apiserver::IdOrder;
 use vmtwin_engine::features::UnknownGate;
-use vmtwin_engine::{FastDeployMode, Feature, Features, NetworkProvider, Settings};
+use vmtwin_engine::{Controllers, FastDeployMode, Feature, Features, NetworkProvider, Settings};
 use vmtwin_model::kube::api::User;
 use vmtwin_model::time::{Span, Timestamp};
+use vmtwin_sim::Csi;
 
 use super::live;
 use super::objects;
@@ -30,6 +31,10 @@ pub struct Options {
     pub id_order: IdOrder,
     /// Whether a step that fails ends the run.
     pub failing: Failing,
+    /// Which of the operator's controllers run, for tests of a part.
+    pub controllers: Controllers,
+    /// Whether CSI and CNS do anything by themselves, for tests of a part.
+    pub csi: Csi,
 }
 
 /// What a step that fails does to its run.
@@ -43,7 +48,14 @@ pub enum Failing {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, keep: Keep::Tail, id_order: IdOrder::Dense, failing: Failing::Ends }
+        Self {
+            seed: None,
+            keep: Keep::Tail,
+            id_order: IdOrder::Dense,
+            failing: Failing::Ends,
+            controllers: Controllers::ALL,
+            csi: Csi::Acts,
+        }
     }
 }
 
@@ -215,11 +227,12 @@ pub(crate) fn run_to(
     scenario: &Scenario,
     seed: Option<u64>,
     at: Option<Span>,
+    keep: Keep,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Simulation, Unanswered> {
     let setup_failed = |error: &dyn std::fmt::Display| Unanswered::Setup(error.to_string());
     let settings = settings(scenario).map_err(|error| setup_failed(&error))?;
-    let options = Options { seed, keep: Keep::All, ..Options::default() };
+    let options = Options { seed, keep, ..Options::default() };
     let setup = setup(scenario, &options, seed.unwrap_or(scenario.seed), settings);
     let simulation = Simulation::new(&setup).map_err(|error| setup_failed(&error))?;
     let end = scenario.start + at.unwrap_or(scenario.horizon);
@@ -353,7 +366,8 @@ pub(crate) fn setup(scenario: &Scenario, options: &Options, seed: u64, settings:
     Setup {
         start: scenario.start,
         seed,
-        settings: Arc::new(settings),
+        settings: Arc::new(Settings { controllers: options.controllers, ..settings }),
+        csi: options.csi,
         inventory: Arc::new(scenario.inventory.clone()),
         state,
         claimed: scenario.objects.iter().filter_map(|manifest| objects::key_of_manifest(&manifest.value)).collect(),

@@ -8,12 +8,13 @@ use vmtwin_apiserver::{ApiServer, WatcherId};
 use vmtwin_engine::storage_quota::Granted;
 use vmtwin_engine::{Because, Engine, Input, Out, Output, PassId, Retries, Settings, Work};
 use vmtwin_model::Cause;
-use vmtwin_model::id::{CallId, VmId, WriteId};
+use vmtwin_model::id::{CallId, PoolId, VmId};
 use vmtwin_model::kube::api::{self, Admitted, ApiError, Notice, Request, Review, User};
 use vmtwin_model::kube::{Object, ObjectKey};
 use vmtwin_model::rng::Rng;
 use vmtwin_model::time::{Span, Timestamp};
 use vmtwin_model::vsphere::answer::Placement;
+use vmtwin_model::vsphere::spec::ConfigSpec;
 use vmtwin_model::vsphere::{Action, Answer, Change, Changed, Inventory, Operation};
 use vmtwin_sim::{Happening, What, World};
 
@@ -33,6 +34,8 @@ pub struct Setup {
     pub settings: Arc<Settings>,
     /// The infrastructure.
     pub inventory: Arc<Inventory>,
+    /// Whether CSI and CNS do anything by themselves.
+    pub csi: vmtwin_sim::Csi,
     /// Kubernetes objects that are there, as they are.
     pub state: Vec<Value>,
     /// Keys of objects that will be applied, so that they aren't made from the inventory.
@@ -108,10 +111,11 @@ pub enum Turn {
     Idle,
 }
 
-/// A message under way to the operator, at the same instant.
+/// A message under way to the operator, at the same instant; while it pauses, until it goes on.
 #[derive(Clone, Debug)]
-enum Message {
-    Written { id: WriteId, result: api::Answer, cause: Cause },
+struct Message {
+    cause: Cause,
+    input: Input,
 }
 
 /// Whether the operator runs.
@@ -159,7 +163,8 @@ impl Simulation {
     pub fn new(setup: &Setup) -> Result<Self, SetupError> {
         let rng = Rng::new(setup.seed);
         let now = setup.start;
-        let world_settings = vmtwin_sim::Settings { rng, network_provider: objects::network_provider(setup.settings.network_provider) };
+        let world_settings =
+            vmtwin_sim::Settings { rng, network_provider: objects::network_provider(setup.settings.network_provider), csi: setup.csi };
         let mut world = World::new(now, world_settings, &setup.inventory)?;
         let mut api = ApiServer::new(vmtwin_apiserver::Settings { rng, id_order: setup.id_order });
         let mut warnings = Vec::new();
@@ -269,6 +274,12 @@ impl Simulation {
         self.engine.work()
     }
 
+    /// When the operator looks at an object next, as far as that is known, and why.
+    #[must_use]
+    pub fn next_look(&self, object: &ObjectKey) -> Option<(Timestamp, Arc<str>)> {
+        self.engine.next_look(object)
+    }
+
     /// Handles the next event, if one is due at the limit or before; else the clock goes to the limit.
     pub fn turn(&mut self, limit: Timestamp) -> Turn {
         match self.next_event() {
@@ -287,7 +298,7 @@ impl Simulation {
     /// When the next thing happens by itself.
     #[must_use]
     pub fn next_event(&self) -> Option<Timestamp> {
-        let inbox = (!self.inbox.is_empty()).then_some(self.now);
+        let inbox = (self.operator == Operator::Up && !self.inbox.is_empty()).then_some(self.now);
         let engine = match self.operator {
             Operator::Up => self.engine.next_wakeup().map(|(at, _)| at),
             Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
@@ -303,8 +314,8 @@ impl Simulation {
             Operator::Up => self.engine.next_pending(retries),
             Operator::PausedUntil(until) | Operator::DownUntil(until) => Some(until),
         };
-        let inbox = (!self.inbox.is_empty()).then_some(self.now);
-        [inbox, self.api.next_delivery(), self.world.next_pending(), engine].into_iter().flatten().min()
+        let inbox = (self.operator == Operator::Up && !self.inbox.is_empty()).then_some(self.now);
+        [inbox, self.api.next_delivery(), self.api.outage_ends(self.now), self.world.next_pending(), engine].into_iter().flatten().min()
     }
 
     /// The order at one instant: messages under way, watches, the infrastructure, the operator.
@@ -321,8 +332,7 @@ impl Simulation {
         } else if self.operator == Operator::Up
             && let Some(message) = self.inbox.pop_front()
         {
-            let Message::Written { id, result, cause } = message;
-            self.tell_engine(cause, Input::Written { id, result });
+            self.tell_engine(message.cause, message.input);
         } else if due(self.api.next_delivery()) {
             self.deliver();
         } else if due(self.world.next_event()) {
@@ -444,6 +454,11 @@ impl Simulation {
             }
             return;
         }
+        if matches!(self.operator, Operator::PausedUntil(_)) && !matches!(input, Input::Changed(_)) {
+            // It waits until somebody reads it.
+            self.inbox.push_back(Message { cause, input });
+            return;
+        }
         for output in self.engine.handle(self.now, cause, input) {
             if self.dies_instead_of(&output) {
                 self.die();
@@ -513,7 +528,7 @@ impl Simulation {
                 #[cfg(feature = "planted")]
                 let write = write_back(&self.api, write);
                 let result = self.request(Source::Operator, &user, Request::Write(write), cause);
-                self.inbox.push_back(Message::Written { id, result, cause });
+                self.inbox.push_back(Message { cause, input: Input::Written { id, result } });
             }
             Out::Notice(notice) => self.tell_people(cause, notice),
             Out::Passed(passed) => {
@@ -609,6 +624,35 @@ impl Simulation {
         entry.object = objects::key_of(&request);
         let cause = Cause(self.record(entry).seq);
         self.request(Source::User, user, request, cause)
+    }
+
+    /// Puts a planner's limits in force from now on, and holds what goes on by itself.
+    pub fn plan(&mut self, overcommit: vmtwin_sim::planning::Overcommit) {
+        self.world.plan(overcommit);
+    }
+
+    /// Lifts these constraints of places, to see whether they bind.
+    pub fn lift(&mut self, lifted: &[vmtwin_sim::planning::Constraint]) {
+        self.world.lift(lifted.iter().copied());
+    }
+
+    /// The last request for a place that names this VM, as far as the log goes back: the pools that were offered, and its spec.
+    #[must_use]
+    pub fn last_placement(&self, name: &str) -> Option<(Vec<PoolId>, Arc<ConfigSpec>)> {
+        let is_its = |spec: &&Arc<ConfigSpec>| spec.name.as_deref() == Some(name);
+        self.log.tail().rev().find_map(|record| {
+            let Data::Call(operation) = &record.data else { return None };
+            match operation {
+                Operation::PlaceVmsXCluster(place) => {
+                    let spec = place.vm_placement_specs.iter().find(is_its)?;
+                    Some((place.resource_pools.clone(), spec.clone()))
+                }
+                Operation::PlaceVm { cluster, config_spec } if is_its(&config_spec) => {
+                    Some((vec![self.world.root_pool(cluster)?], config_spec.clone()))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Something happens to the infrastructure.

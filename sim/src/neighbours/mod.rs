@@ -5,15 +5,17 @@
 mod image_cache;
 mod network;
 mod quota;
+mod snapshots;
 mod volumes;
 
 use vmtwin_model::Cause;
 use vmtwin_model::kube::api::{Answer, WatchEvent};
 use vmtwin_model::kube::virtual_machine_image_cache::VirtualMachineImageCache;
+use vmtwin_model::kube::virtual_machine_snapshot::VirtualMachineSnapshot;
 use vmtwin_model::kube::{ObjectKey, Resource as _};
 use vmtwin_model::time::Timestamp;
 
-use crate::{RequestId, World};
+use crate::{Csi, RequestId, World};
 
 pub(crate) use network::Ports;
 pub(crate) use quota::Quotas;
@@ -23,12 +25,18 @@ impl World {
     /// The API server tells the neighbours of a changed object.
     pub fn observe(&mut self, now: Timestamp, cause: Cause, event: &WatchEvent) {
         let kind = event.key.kind.info().kind;
+        if self.settings.csi == Csi::Silent && (volumes::is_ours(kind) || event.key.kind == VirtualMachineSnapshot::KIND) {
+            return;
+        }
         if event.key.kind == VirtualMachineImageCache::KIND {
             self.begin(now, cause);
             self.observe_cache(event);
         } else if network::is_ours(self.settings.network_provider, kind) {
             self.begin(now, cause);
             self.observe_interface(event);
+        } else if event.key.kind == VirtualMachineSnapshot::KIND {
+            self.begin(now, cause);
+            self.observe_snapshot(event);
         } else if volumes::is_ours(kind) {
             self.begin(now, cause);
             self.observe_volume(event);
@@ -40,7 +48,9 @@ impl World {
 
     /// A neighbour turns to an object.
     pub(crate) fn attend(&mut self, key: &ObjectKey) {
-        if volumes::is_ours(key.kind.info().kind) {
+        if key.kind == VirtualMachineSnapshot::KIND {
+            self.attend_snapshot(key);
+        } else if volumes::is_ours(key.kind.info().kind) {
             self.attend_volume(key);
         } else if quota::is_ours(key.kind.info().kind) {
             self.attend_quota(key);

@@ -32,6 +32,11 @@ const ATTACHED: &str = "cns.vmware.com";
 const TOPOLOGY: &str = "csi.vsphere.volume-accessible-topology";
 /// The zone that a claim's disk is to be in.
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
+/// On a claim of instance storage: what is selected for it is a host. Source: placement-groups §4.
+const IS_INSTANCE: &str = "vmoperator.vmware.com/instance-storage-resource";
+/// On a claim of instance storage: that the host has no room for it.
+const STORAGE_POOL: &str = "failure-domain.beta.vmware.com/storagepool";
+const NO_ROOM: &str = "FAILED_PLACEMENT-NotEnoughResources";
 /// The EncryptionClass of a claim.
 const ENCRYPTION_CLASS: &str = "csi.vsphere.encryption-class";
 /// How soon a busy VM, or a refused request, is tried again.
@@ -49,6 +54,8 @@ pub(crate) struct Volumes {
     /// The claim of a first class disk, by its id.
     by_disk: Shards<ObjectKey>,
     asked: BTreeMap<RequestId, ObjectKey>,
+    /// Snapshots whose volumes are to be looked at.
+    pub(super) syncing: BTreeSet<ObjectKey>,
     /// Claims that will be seen for the first time, and are left as they are then.
     stuck: BTreeSet<Arc<str>>,
 }
@@ -70,6 +77,8 @@ struct Disk {
     capacity: Bytes,
     written: Bytes,
     key: Option<CryptoKeyId>,
+    /// The host whose instance storage it is on.
+    host: Option<u32>,
     /// The VM that it hangs on.
     vm: Option<u32>,
 }
@@ -161,8 +170,16 @@ impl World {
     fn adopted(&mut self, object: &Object) -> Option<Disk> {
         let place = self.place_disk(object).ok()?;
         let disk = self.make_disk(object, place, None);
-        self.charge_space(disk.datastore, disk.written.0);
+        self.charge_disk(&disk);
         Some(disk)
+    }
+
+    /// A new disk takes room: on its datastore, and on its host if it is instance storage.
+    fn charge_disk(&mut self, disk: &Disk) {
+        self.charge_space(disk.datastore, disk.written.0);
+        if let Some(host) = disk.host.and_then(|host| self.hosts.get_mut(host)) {
+            host.instance_used += disk.capacity.0;
+        }
     }
 
     fn forget_claim(&mut self, key: &ObjectKey) {
@@ -171,6 +188,9 @@ impl World {
             self.volumes.by_disk.remove(&disk.id);
             if disk.vm.is_none() {
                 self.charge_space(disk.datastore, -disk.written.0);
+            }
+            if let Some(host) = disk.host.and_then(|host| self.hosts.get_mut(host)) {
+                host.instance_used -= disk.capacity.0;
             }
         }
     }
@@ -200,12 +220,15 @@ impl World {
             Ok(made) => made,
             Err(why) => {
                 self.tell(format!("{CLAIM}/{}", key.namespaced_name()), format!("failed to provision volume: {why}"));
+                if is_instance(object) && object.annotation(STORAGE_POOL).is_none() {
+                    self.patch_volume(key, json!({"metadata": {"annotations": {STORAGE_POOL: NO_ROOM}}}), Subresource::Main);
+                }
                 self.agenda.put(self.now + LOOK_AGAIN, self.cause, Entry::Again(key.clone()));
                 return;
             }
         };
         let disk = self.make_disk(object, place, crypto);
-        self.charge_space(disk.datastore, disk.written.0);
+        self.charge_disk(&disk);
         self.volumes.by_disk.insert(disk.id.clone(), key.clone());
         let zones: Vec<Value> =
             self.zones_of_datastore(disk.datastore).iter().map(|zone| json!({"topology.kubernetes.io/zone": zone})).collect();
@@ -255,11 +278,26 @@ impl World {
         let request = request.and_then(|quantity| serde_json::from_value(quantity.clone()).ok());
         let capacity = request.and_then(|quantity| bytes_of(&quantity).ok()).unwrap_or_default();
         let bytes = if thin { 0 } else { capacity.0 };
-        let zones = self.zones_for_claim(claim);
         let mut roomy = self.roomy(policy, bytes).map_err(|fault| fault.to_string())?;
+        if let Some(host) = self.host_for_claim(claim)? {
+            let there = self.hosts.get(host).ok_or("the host is gone")?;
+            self.instance_room(there, capacity.0).map_err(|fault| fault.to_string())?;
+            let datastore = self.choose_datastore(&roomy, bytes, &[host]).map_err(|fault| fault.to_string())?;
+            return Ok((datastore, capacity, thin));
+        }
+        let zones = self.zones_for_claim(claim);
         roomy.retain(|datastore| self.zones_of_datastore(*datastore).iter().any(|zone| zones.is_empty() || zones.contains(zone)));
         let datastore = self.choose_datastore(&roomy, bytes, &[]).map_err(|fault| fault.to_string())?;
         Ok((datastore, capacity, thin))
+    }
+
+    /// The host that a claim of instance storage is to be on.
+    fn host_for_claim(&self, claim: &Object) -> Result<Option<u32>, String> {
+        if !is_instance(claim) {
+            return Ok(None);
+        }
+        let name = claim.annotation(SELECTED).unwrap_or_default();
+        self.names.hosts.get(name).copied().map(Some).ok_or_else(|| format!("host {name:?} not found"))
     }
 
     /// The zones that a claim's disk may be in; none given is its namespace's.
@@ -320,6 +358,7 @@ impl World {
             capacity,
             written: if thin { Bytes::ZERO } else { capacity },
             key,
+            host: self.host_for_claim(claim).ok().flatten(),
             vm: None,
         }
     }
@@ -354,6 +393,11 @@ impl World {
         disk.vm = Some(vm);
         if !uuid.is_empty() {
             disk.uuid = uuid.into();
+        }
+        let host = disk.host;
+        if let (Some(host), Some(row)) = (host, self.vms.get_mut(vm)) {
+            // Which of its devices it is, nobody can tell.
+            row.instance.push((0, host));
         }
     }
 
@@ -454,10 +498,14 @@ impl World {
         if self.hosts.get(row.host).is_some_and(|host| !host.datastores.contains(&disk.datastore)) {
             return Err("failed to attach cns volume: the datastore of the volume is not accessible from the host opId: 0".to_owned());
         }
+        if disk.host.is_some_and(|host| host != row.host) {
+            return Err("failed to attach cns volume: the volume is on another host opId: 0".to_owned());
+        }
         let mut config = row.config().clone();
         let key = devices::hang(&mut config, device(&disk));
         self.vms.change(vm, |row| {
             row.written.insert(key, disk.written);
+            row.instance.extend(disk.host.map(|host| (key, host)));
             Arc::make_mut(&mut row.seen).config = Some(config);
         });
         self.charge_space(disk.datastore, -disk.written.0);
@@ -471,7 +519,9 @@ impl World {
         let claim = self.volumes.claims.get(&claim_of(attachment).namespaced_name()).cloned();
         let held = claim.as_ref().and_then(|claim| claim.disk.as_ref()).filter(|disk| disk.vm.is_some() && disk.vm == vm);
         if let (Some(claim), Some(disk), Some(vm)) = (&claim, held, vm) {
-            if self.check_reach(vm).is_err() {
+            // A disk that is part of a snapshot stays until the snapshot is gone.
+            let hangs = self.vms.get(vm).and_then(|row| Some((row, devices::hanging(row.config(), &disk.id)?)));
+            if self.check_reach(vm).is_err() || hangs.is_some_and(|(row, key)| row.snapshots.hold(key)) {
                 self.agenda.put(self.now + LOOK_AGAIN, self.cause, Entry::Again(attachment.key.clone()));
                 return;
             }
@@ -480,6 +530,7 @@ impl World {
             if let Some(key) = key {
                 self.vms.change(vm, |row| {
                     written = row.written.remove(&key).unwrap_or(written);
+                    row.instance.retain(|(there, _)| *there != key);
                     if let Some(config) = &mut Arc::make_mut(&mut row.seen).config {
                         config.hardware.device.retain(|device| device.key != key);
                     }
@@ -498,15 +549,20 @@ impl World {
     /// The VM is gone: the first class disks that hung on it are free.
     pub(crate) fn free_disks(&mut self, row: &crate::vm::Vm) {
         for device in &row.config().hardware.device {
-            let Some(id) = device.rest.get("vDiskId").and_then(|id| id.get("id")?.as_str()) else { continue };
-            let Some(claim) = self.volumes.by_disk.get(id).cloned() else { continue };
-            let written = row.written.get(&device.key).copied().unwrap_or_default();
-            let datastore = self.volumes.claims.get(&claim.namespaced_name()).and_then(|claim| Some(claim.disk.as_ref()?.datastore));
-            if let Some(datastore) = datastore {
-                self.charge_space(datastore, written.0);
-            }
-            self.note_holder(&claim, None, written);
+            self.free_disk(row, device);
         }
+    }
+
+    /// A device that a VM has no more: the first class disk, if it was one, is free, with all its links in one.
+    pub(crate) fn free_disk(&mut self, row: &crate::vm::Vm, device: &Device) {
+        let Some(id) = device.rest.get("vDiskId").and_then(|id| id.get("id")?.as_str()) else { return };
+        let Some(claim) = self.volumes.by_disk.get(id).cloned() else { return };
+        let written = row.snapshots.merged(device, row.written.get(&device.key).copied().unwrap_or_default());
+        let datastore = self.volumes.claims.get(&claim.namespaced_name()).and_then(|claim| Some(claim.disk.as_ref()?.datastore));
+        if let Some(datastore) = datastore {
+            self.charge_space(datastore, written.0);
+        }
+        self.note_holder(&claim, None, written);
     }
 
     fn note_holder(&mut self, claim: &ObjectKey, vm: Option<u32>, written: Bytes) {
@@ -528,7 +584,7 @@ impl World {
         self.touch(vm, Changed::Config);
     }
 
-    fn patch_volume(&mut self, key: &ObjectKey, patch: Value, part: Subresource) {
+    pub(super) fn patch_volume(&mut self, key: &ObjectKey, patch: Value, part: Subresource) {
         let id = self.next_request();
         self.volumes.asked.insert(id, key.clone());
         let request = Request::Patch { key: key.clone(), kind: PatchKind::Merge, patch, part };
@@ -545,6 +601,11 @@ impl World {
         }
         true
     }
+}
+
+/// Whether a claim is of instance storage.
+fn is_instance(claim: &Object) -> bool {
+    claim.meta.labels.as_ref().and_then(|labels| labels.get(IS_INSTANCE)).is_some_and(|value| value == "true")
 }
 
 /// A first class disk as a VM has it.
@@ -729,6 +790,40 @@ mod tests {
         cluster.run();
         assert!(cluster.trial.world.vm(&first).is_none());
         assert_eq!((&cluster.seen(ATTACHMENT, "b-data")["status"]["attached"], cluster.disks("b")), (&json!(true), 2));
+    }
+
+    fn instance_claim(cluster: &mut Cluster, name: &str, host: &str, gib: u32) {
+        let spec = json!({"storageClassName": "gold", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": format!("{gib}Gi")}}});
+        let meta = json!({"name": name, "namespace": "shop", "labels": {IS_INSTANCE: "true"}, "annotations": {SELECTED: host}});
+        cluster.put("v1", CLAIM, name, json!({"metadata": meta, "spec": spec}));
+    }
+
+    #[test]
+    fn instance_storage_is_on_its_host_takes_its_room_and_keeps_the_vm_there() {
+        let mut cluster = Cluster::new();
+        for row in [0, 1] {
+            cluster.trial.world.hosts.get_mut(row).expect("two hosts").instance_storage = Bytes::from_gib(10);
+        }
+        let vm = cluster.trial.running("a");
+        let host = cluster.trial.vm(&vm).location.host_name.clone().expect("it runs");
+        instance_claim(&mut cluster, "scratch", &host, 8);
+        instance_claim(&mut cluster, "more", &host, 8);
+        cluster.attachment("a", "scratch");
+        cluster.run();
+        assert_eq!(cluster.seen(ATTACHMENT, "a-scratch")["status"]["attached"], true);
+        assert_eq!(cluster.seen(CLAIM, "more")["metadata"]["annotations"][STORAGE_POOL], NO_ROOM);
+        let used = |cluster: &Cluster| cluster.trial.world.host_named(&host).map(|host| host.instance_used >> 30);
+        assert_eq!(used(&cluster), Some(8));
+        let other = if &*host == "esx-0" { "esx-1" } else { "esx-0" };
+        let away = VmAction::Migrate(other.into());
+        assert!(cluster.trial.act(&Action::Vm("shop/a".into(), away.clone())).is_err());
+        cluster.go(ATTACHMENT, "a-scratch");
+        cluster.run();
+        cluster.go(CLAIM, "scratch");
+        cluster.run();
+        assert_eq!(cluster.seen(CLAIM, "more")["status"]["phase"], "Bound", "there is room for the other one");
+        assert_eq!(used(&cluster), Some(8));
+        cluster.trial.act(&Action::Vm("shop/a".into(), away)).expect("nothing ties it any more");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use vmtwin_engine::features::{GATES, Origin};
+use vmtwin_engine::{Controller, Controllers};
 use vmtwin_scenarios::format::{self, Scenario};
 use vmtwin_scenarios::log::Keep;
 use vmtwin_scenarios::runner::{Options, Ran, RunResult, run as play};
+use vmtwin_sim::Csi;
 
 use super::checks;
 use super::world::{World, name_pools_exactly};
@@ -17,12 +19,8 @@ use crate::Nowhere;
 const SKIP: &str = "vmoperator.vmware.com.protected/skip-validation";
 
 pub(super) fn run(case: &Case, on: &[&str]) -> Outcome {
-    for (key, why) in
-        [("controllers", "only some controllers run"), ("surroundings", "what stands around the operator isn't a scenario's to say")]
-    {
-        if !case.body[key].is_null() {
-            return Outcome::LeftOut(format!("`{key}`: {why}"));
-        }
+    if let Err(why) = part(&case.body) {
+        return Outcome::LeftOut(why);
     }
     let ran = match attempt(case, on, Users::AsTheCaseSays) {
         Ok(ran) if is_denied(&ran) => attempt(case, on, Users::PastTheWebhooks),
@@ -49,8 +47,33 @@ enum Users {
 
 fn attempt(case: &Case, on: &[&str], users: Users) -> Result<Ran, Outcome> {
     let scenario = scenario(&case.body, on, users)?;
-    let ran = play(&scenario, &Options { keep: Keep::All, ..Options::default() }, &|| false);
+    let (controllers, csi) = part(&case.body).map_err(Outcome::LeftOut)?;
+    let ran = play(&scenario, &Options { keep: Keep::All, controllers, csi, ..Options::default() }, &|| false);
     if ran.report.result == RunResult::Invalid { Err(Outcome::NotRunnable(failed_step(&ran).unwrap_or_default())) } else { Ok(ran) }
+}
+
+/// Which controllers run, and whether CSI does anything by itself; or why a case can't be set up. Source: the README of the cases, section 3.
+fn part(case: &Value) -> Result<(Controllers, Csi), String> {
+    let mut controllers = if case["controllers"].is_null() { Controllers::ALL } else { Controllers::NONE };
+    for name in case["controllers"].as_array().into_iter().flatten() {
+        let ours: &[Controller] = match name.as_str().unwrap_or_default() {
+            "virtualmachine" => &[Controller::Vm, Controller::VmCreate, Controller::Probe],
+            "virtualmachinesnapshot" => &[Controller::Snapshot],
+            "volume" => &[Controller::Volumes],
+            "storagepolicyquota" => &[Controller::StorageQuota],
+            "storagepolicyusage" => &[Controller::StorageUsage],
+            _ => return Err(format!("`controllers`: there is no controller {name} to run alone")),
+        };
+        controllers = ours.iter().fold(controllers, |all, one| all.with(*one));
+    }
+    let mut csi = Csi::Acts;
+    for (key, value) in case["surroundings"].as_object().into_iter().flatten() {
+        match (key.as_str(), value.as_str()) {
+            ("cns", Some("manual")) => csi = Csi::Silent,
+            _ => return Err(format!("`surroundings`: a scenario doesn't say `{key}`")),
+        }
+    }
+    Ok((controllers, csi))
 }
 
 fn failed_step(ran: &Ran) -> Option<String> {
@@ -59,7 +82,8 @@ fn failed_step(ran: &Ran) -> Option<String> {
 }
 
 fn is_denied(ran: &Ran) -> bool {
-    failed_step(ran).is_some_and(|failure| failure.contains("denied") || failure.contains("refused"))
+    let words = ["denied", "refused", "unable to calculate"];
+    failed_step(ran).is_some_and(|failure| words.iter().any(|word| failure.contains(word)))
 }
 
 fn judge(case: &Case, ran: &Ran) -> Outcome {

@@ -177,6 +177,7 @@ fn made() -> Simulation {
         start: scenario.start,
         seed: 1,
         settings: Arc::new(Settings::default()),
+        csi: vmtwin_sim::Csi::Acts,
         inventory: Arc::new(scenario.inventory.clone()),
         state: scenario.classes.iter().map(|manifest| manifest.value.clone()).collect(),
         claimed: Vec::new(),

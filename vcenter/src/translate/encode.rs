@@ -137,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn boot_options_leave_in_the_apis_order_with_their_devices_by_type() {
+        let text = sent(json!({"bootOptions": {"networkBootProtocol": "ipv6", "bootDelay": 10_000, "bootOrder": [
+            {"_typeName": "VirtualMachineBootOptionsBootableDiskDevice", "deviceKey": 2000},
+            {"_typeName": "VirtualMachineBootOptionsBootableCdromDevice"}]}}));
+        let expected = "<spec><bootOptions><bootDelay>10000</bootDelay>\
+            <bootOrder xsi:type=\"VirtualMachineBootOptionsBootableDiskDevice\"><deviceKey>2000</deviceKey></bootOrder>\
+            <bootOrder xsi:type=\"VirtualMachineBootOptionsBootableCdromDevice\"></bootOrder>\
+            <networkBootProtocol>ipv6</networkBootProtocol></bootOptions></spec>";
+        assert_eq!(text.as_deref(), Ok(expected));
+    }
+
+    #[test]
     fn a_device_says_its_type_and_a_disk_its_kilobytes() {
         let text = sent(json!({"deviceChange": [{"operation": "add", "fileOperation": "create", "device": {
             "_typeName": "VirtualDisk", "key": -43, "capacityInBytes": 1_048_576, "backing": {"thinProvisioned": true}}}]}));
@@ -150,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_not_translated_is_refused_by_its_path() {
         let told = |spec: Value| sent(spec).expect_err("refused").to_string();
-        assert!(told(json!({"bootOptions": {"bootDelay": 1}})).starts_with("`spec.bootOptions` of the request isn't translated"));
+        assert!(told(json!({"flags": {"vvtdEnabled": true}})).starts_with("`spec.flags` of the request isn't translated"));
         assert!(told(json!({"notAField": 1})).starts_with("`spec.notAField` of the request isn't translated"));
         let device = |device: Value| json!({"deviceChange": [{"device": device}]});
         assert!(told(device(json!({"_typeName": "VirtualFloppy", "key": 1}))).contains("type VirtualFloppy isn't known"));

@@ -12,11 +12,13 @@ use vmtwin_model::time::Timestamp;
 use vmtwin_model::units::{Bytes, MiB, VCpus};
 use vmtwin_model::vsphere::VirtualMachine;
 use vmtwin_model::vsphere::snapshot::{SnapshotInfo, SnapshotNode};
-use vmtwin_model::vsphere::spec::{Allocation, Backing, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel};
+use vmtwin_model::vsphere::spec::{
+    Allocation, Backing, BootOptions, Bootable, Connectable, Device, DeviceType, FileInfo, ManagedBy, Shares, SharesLevel,
+};
 use vmtwin_model::vsphere::vm::{
     Config, ConnectionState, CryptoKeyId, CustomizationInfo, DhcpConfig, DhcpOptions, DnsConfig, Guest, GuestNic, Hardware, Heartbeat,
     IpAddress, IpConfig, IpRoute, IpRouteConfig, IpRouteGateway, IpStack, KeyValue, LayoutChain, LayoutDisk, LayoutEx, LayoutFile,
-    Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
+    LayoutSnapshot, Location, PowerState, Runtime, Task, TaskState, ToolsRunningStatus, VAppConfig, VAppProperty,
 };
 
 use crate::soap;
@@ -97,6 +99,15 @@ fn instant(element: &Element, path: &str) -> Read<Option<Timestamp>> {
     Timestamp::parse(text).map(Some).map_err(|error| (format!("{}.{path}", element.name), error.to_string()))
 }
 
+/// How a VM was configured in a snapshot.
+///
+/// # Errors
+/// If a value can't be read.
+pub fn snapshot_config(id: &str, properties: &Properties) -> Result<Config, Undecoded> {
+    let read = properties.get("config").map(config).transpose();
+    read.map(Option::unwrap_or_default).map_err(|(path, why)| Undecoded { object: id.to_owned(), path, why })
+}
+
 fn config(element: &Element) -> Read<Config> {
     let said = |path: &str| text(element, path).unwrap_or_default();
     let extra = element.list("extraConfig").filter_map(|option| Some((text(option, "key")?, text(option, "value").unwrap_or_default())));
@@ -110,6 +121,7 @@ fn config(element: &Element) -> Read<Config> {
         annotation: said("annotation"),
         template: truth(element, "template").unwrap_or_default(),
         firmware: text(element, "firmware"),
+        boot_options: element.child("bootOptions").map(boot_options).transpose()?.unwrap_or_default(),
         change_tracking_enabled: truth(element, "changeTrackingEnabled"),
         hardware: element.child("hardware").map(hardware).transpose()?.unwrap_or_default(),
         cpu_allocation: element.child("cpuAllocation").map(allocation).transpose()?.unwrap_or_default(),
@@ -122,6 +134,28 @@ fn config(element: &Element) -> Read<Config> {
         key_id: element.child("keyId").and_then(crypto_key),
         create_date: instant(element, "createDate")?,
         v_app_config: element.child("vAppConfig").map(vapp).transpose()?,
+    })
+}
+
+fn boot_options(element: &Element) -> Read<BootOptions> {
+    let bootable = |element: &Element| -> Option<Bootable> {
+        let device_key = element.text_at("deviceKey").and_then(|key| key.trim().parse().ok());
+        Some(match element.type_name() {
+            "VirtualMachineBootOptionsBootableDiskDevice" => Bootable::Disk { device_key: device_key? },
+            "VirtualMachineBootOptionsBootableEthernetDevice" => Bootable::Ethernet { device_key: device_key? },
+            "VirtualMachineBootOptionsBootableCdromDevice" => Bootable::Cdrom {},
+            "VirtualMachineBootOptionsBootableFloppyDevice" => Bootable::Floppy {},
+            _ => return None,
+        })
+    };
+    Ok(BootOptions {
+        boot_delay: parsed(element, "bootDelay")?,
+        enter_bios_setup: truth(element, "enterBIOSSetup"),
+        efi_secure_boot_enabled: truth(element, "efiSecureBootEnabled"),
+        boot_retry_enabled: truth(element, "bootRetryEnabled"),
+        boot_retry_delay: parsed(element, "bootRetryDelay")?,
+        boot_order: element.list("bootOrder").filter_map(bootable).collect(),
+        network_boot_protocol: text(element, "networkBootProtocol"),
     })
 }
 
@@ -157,6 +191,7 @@ fn snapshots(element: &Element) -> Read<Arc<SnapshotInfo>> {
 fn snapshot(element: &Element) -> Read<SnapshotNode> {
     Ok(SnapshotNode {
         snapshot: text(element, "snapshot").unwrap_or_default(),
+        id: parsed(element, "id")?.unwrap_or_default(),
         name: text(element, "name").unwrap_or_default(),
         description: text(element, "description").unwrap_or_default(),
         create_time: instant(element, "createTime")?,
@@ -167,6 +202,7 @@ fn snapshot(element: &Element) -> Read<SnapshotNode> {
         },
         quiesced: truth(element, "quiesced").unwrap_or_default(),
         child_snapshot_list: element.list("childSnapshotList").map(snapshot).collect::<Read<_>>()?,
+        stored_manifest: None,
     })
 }
 
@@ -386,7 +422,19 @@ fn layout(element: &Element) -> Read<LayoutEx> {
     let disk = |element: &Element| -> Read<LayoutDisk> {
         Ok(LayoutDisk { key: parsed(element, "key")?.unwrap_or_default(), chain: element.list("chain").map(chain).collect::<Read<_>>()? })
     };
-    Ok(LayoutEx { file: element.list("file").map(file).collect::<Read<_>>()?, disk: element.list("disk").map(disk).collect::<Read<_>>()? })
+    let snapshot = |element: &Element| -> Read<LayoutSnapshot> {
+        Ok(LayoutSnapshot {
+            key: text(element, "key").unwrap_or_default(),
+            data_key: parsed(element, "dataKey")?.unwrap_or(-1),
+            memory_key: parsed(element, "memoryKey")?.unwrap_or(-1),
+            disk: element.list("disk").map(disk).collect::<Read<_>>()?,
+        })
+    };
+    Ok(LayoutEx {
+        file: element.list("file").map(file).collect::<Read<_>>()?,
+        disk: element.list("disk").map(disk).collect::<Read<_>>()?,
+        snapshot: element.list("snapshot").map(snapshot).collect::<Read<_>>()?,
+    })
 }
 
 /// A task by its `info`.

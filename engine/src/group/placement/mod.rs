@@ -70,7 +70,12 @@ fn place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &[Want
     let prepared = prepare(cx, wanted);
     let failures: Vec<String> = prepared.iter().filter_map(|prepared| prepared.as_ref().err().cloned()).collect();
     for (wanted, prepared) in wanted.iter().zip(&prepared) {
-        tell(cx, group, wanted, prepared.as_ref().err().map_or((Reason::PendingPlacement, ""), |error| (Reason::NotReady, error)));
+        match prepared {
+            Err(error) => tell(cx, group, wanted, (Reason::NotReady, error)),
+            // What the last attempt said stands until this one says something: else each would change every entry, and wake every VM.
+            Ok(_) if failures.is_empty() && is_pending(group, wanted) => {}
+            Ok(_) => tell(cx, group, wanted, (Reason::PendingPlacement, "")),
+        }
     }
     if !failures.is_empty() {
         return Err(specs_failed(&failures));
@@ -78,10 +83,8 @@ fn place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &[Want
     let mut prepared: Vec<Prepared> = prepared.into_iter().flatten().collect();
     let found = ask(cx, group, wanted, &mut prepared);
     if let Err(Stop::End(Verdict::Failed(error))) = &found {
-        for wanted in wanted.iter().filter(|wanted| wanted.group.is_none()) {
-            let entry = &group.status().members[wanted.entry];
-            let told = entry.conditions.condition(&ConditionType::MemberPlacementReady);
-            if told.is_some_and(|told| told.reason == Reason::PendingPlacement) {
+        for wanted in wanted {
+            if is_pending(group, wanted) {
                 tell(cx, group, wanted, (Reason::PendingPlacement, error));
             }
         }
@@ -89,9 +92,21 @@ fn place(cx: &mut Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &[Want
     found
 }
 
+/// Whether the entry of one of the root's own members says that it waits for its place.
+fn is_pending(group: &Draft<VirtualMachineGroup>, wanted: &Wanted) -> bool {
+    let told = || group.status().members[wanted.entry].conditions.condition(&ConditionType::MemberPlacementReady);
+    wanted.group.is_none() && told().is_some_and(|told| told.reason == Reason::PendingPlacement)
+}
+
 fn tell(cx: &Cx<'_>, group: &mut Draft<VirtualMachineGroup>, wanted: &Wanted, (reason, message): (Reason, &str)) {
     if wanted.group.is_none() {
         let condition = Condition::fails(ConditionType::MemberPlacementReady, reason, message);
+        let there = group.status().members[wanted.entry].conditions.condition(&ConditionType::MemberPlacementReady);
+        if there
+            .is_some_and(|there| (there.status, &there.reason, &there.message) == (condition.status, &condition.reason, &condition.message))
+        {
+            return;
+        }
         tree::entry_of(group, wanted.entry).conditions.put(condition, cx.now());
     }
 }

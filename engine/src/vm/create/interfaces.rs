@@ -14,6 +14,7 @@ use vmtwin_model::kube::virtual_network_interface::{VirtualNetworkInterface, Vir
 use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Kind, Object, ObjectKey, Resource};
 use vmtwin_model::time::Span;
 
+use crate::draft::Draft;
 use crate::pass::{Cx, Flow, Until};
 use crate::settings::NetworkProvider;
 use crate::verdict::Verdict;
@@ -125,30 +126,50 @@ pub(crate) fn orphans(cx: &mut Cx<'_>, draft: &VmDraft, named: &[Interface]) -> 
 }
 
 fn named(interface: &NetworkInterfaceSpec) -> Interface {
-    let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
-    Interface { name: interface.name.clone(), network: network.into(), dhcp4: true, ..Interface::default() }
+    Interface {
+        name: interface.name.clone(),
+        network: network_name(interface).into(),
+        mac: interface.mac_addr.to_lowercase(),
+        dhcp4: true,
+        ..Interface::default()
+    }
 }
 
-/// The interface's object; created if it isn't there.
+/// The interface's object: created if it isn't there, and brought up to date if it is otherwise than this VM wants it.
 fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> Flow<ObjectKey> {
-    let network = interface.network.as_ref().map_or("", |network| network.name.as_str());
-    let vm = draft.name();
     let key = key_of(cx.settings.network_provider, draft, interface);
-    if cx.get(&key).is_some() {
-        return Ok(key);
+    let write = match cx.get(&key) {
+        Some(there) => match brought_up_to_date(&there, draft, interface) {
+            Ok(None) => return Ok(key),
+            Ok(Some(write)) => write,
+            Err(error) => return Err(Verdict::failed(format!("network interface {:?} error: {error}", interface.name)).into()),
+        },
+        None => Write::Create(Arc::new(new_object(cx.settings.network_provider, draft, interface, &key))),
+    };
+    match cx.write(write)? {
+        Ok(_) => Ok(key),
+        Err(error) if error.code == 409 && cx.get(&key).is_none() => Ok(key),
+        Err(error) => Err(Verdict::failed(format!("failed to create network interface {}: {error}", interface.name)).into()),
     }
+}
+
+fn network_name(interface: &NetworkInterfaceSpec) -> &str {
+    interface.network.as_ref().map_or("", |network| network.name.as_str())
+}
+
+/// The adapter's type that Net Operator knows.
+const VMXNET3: &str = "vmxnet3";
+
+fn new_object(provider: NetworkProvider, draft: &VmDraft, interface: &NetworkInterfaceSpec, key: &ObjectKey) -> Object {
     let meta = ObjectMeta {
         name: Some(key.name.to_string()),
-        namespace: Some(draft.namespace().to_string()),
-        labels: Some(
-            [(keys::VM_NAME, vm.to_string()), (keys::VM_INTERFACE_NAME, interface.name.clone())]
-                .map(|(key, value)| (key.to_owned(), value))
-                .into(),
-        ),
+        namespace: Some(key.namespace.to_string()),
+        labels: Some(labels(draft, interface).map(|(key, value)| (key.to_owned(), value)).into()),
         owner_references: Some(vec![owner(draft)]),
         ..ObjectMeta::default()
     };
-    let object = match cx.settings.network_provider {
+    let network = network_name(interface);
+    match provider {
         NetworkProvider::Vpc => Object::new::<SubnetPort>(meta, subnet_port(interface, network), SubnetPortStatus::default()),
         NetworkProvider::NsxT => {
             let spec = VirtualNetworkInterfaceSpec { virtual_network: network.to_owned() };
@@ -157,23 +178,63 @@ fn ensure(cx: &mut Cx<'_>, draft: &VmDraft, interface: &NetworkInterfaceSpec) ->
         NetworkProvider::Vds | NetworkProvider::Named => {
             let spec = network_interface::NetworkInterfaceSpec {
                 network_name: network.to_owned(),
-                type_: "vmxnet3".to_owned(),
+                type_: VMXNET3.to_owned(),
                 ..Default::default()
             };
             Object::new::<NetworkInterface>(meta, spec, network_interface::NetworkInterfaceStatus::default())
         }
-    };
-    match cx.write(Write::Create(Arc::new(object)))? {
-        Ok(_) => Ok(key),
-        Err(error) if error.code == 409 => Ok(key),
-        Err(error) => Err(Verdict::failed(format!("failed to create network interface {}: {error}", interface.name)).into()),
     }
+}
+
+fn labels(draft: &VmDraft, interface: &NetworkInterfaceSpec) -> [(&'static str, String); 2] {
+    [(keys::VM_NAME, draft.name().to_string()), (keys::VM_INTERFACE_NAME, interface.name.clone())]
+}
+
+/// What has to be written so that an object is this VM's and asks for what the interface says; an object that another controls can't be had.
+fn brought_up_to_date(there: &Arc<Object>, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> Result<Option<Write>, String> {
+    let network = network_name(interface);
+    if there.view::<SubnetPort>().is_some() {
+        return updated::<SubnetPort>(there, draft, interface, |spec| *spec = subnet_port(interface, network));
+    }
+    if there.view::<VirtualNetworkInterface>().is_some() {
+        return updated::<VirtualNetworkInterface>(there, draft, interface, |spec| network.clone_into(&mut spec.virtual_network));
+    }
+    updated::<NetworkInterface>(there, draft, interface, |spec| {
+        network.clone_into(&mut spec.network_name);
+        VMXNET3.clone_into(&mut spec.type_);
+    })
+}
+
+fn updated<K: Resource>(
+    there: &Arc<Object>,
+    draft: &VmDraft,
+    interface: &NetworkInterfaceSpec,
+    ask: impl FnOnce(&mut K::Spec),
+) -> Result<Option<Write>, String> {
+    let owners = there.meta.owner_references.as_deref().unwrap_or_default();
+    let own = owner(draft);
+    let is_own = |other: &OwnerReference| other.kind == own.kind && other.name == own.name;
+    if let Some(other) = owners.iter().find(|other| other.controller == Some(true) && !is_own(other)) {
+        let key = &there.key;
+        return Err(format!("Object {}/{} is already owned by another {} controller {}", key.namespace, key.name, other.kind, other.name));
+    }
+    let Some(mut object) = Draft::<K>::of(there.clone()) else { return Ok(None) };
+    for (key, value) in labels(draft, interface) {
+        object.set_label(key, Some(&value));
+    }
+    if !owners.contains(&own) {
+        let all = object.meta_mut().owner_references.get_or_insert_default();
+        all.retain(|there| !(there.kind == own.kind && there.name == own.name));
+        all.push(own);
+    }
+    ask(object.spec_mut());
+    Ok(object.into_write())
 }
 
 /// `<vm>-<network>-<interface>`, or `<vm>-<interface>` without a network.
 fn key_of(provider: NetworkProvider, draft: &VmDraft, interface: &NetworkInterfaceSpec) -> ObjectKey {
     let vm = draft.name();
-    let name = match interface.network.as_ref().map_or("", |network| network.name.as_str()) {
+    let name = match network_name(interface) {
         "" => format!("{vm}-{}", interface.name),
         network => format!("{vm}-{network}-{}", interface.name),
     };
@@ -227,7 +288,11 @@ fn read(object: &Object, interface: &NetworkInterfaceSpec) -> Seen {
     } else if let Some(vif) = object.view::<VirtualNetworkInterface>() {
         ready_or(&vif.status.conditions, || from_virtual_network_interface(vif.status))
     } else if let Some(nic) = object.view::<NetworkInterface>() {
-        ready_or(&nic.status.conditions, || from_network_interface(nic.status))
+        // Net Operator takes no address: what the user wants goes on the card as it is.
+        ready_or(&nic.status.conditions, || Interface {
+            mac: if interface.mac_addr.is_empty() { nic.status.mac_address.clone() } else { interface.mac_addr.clone() },
+            ..from_network_interface(nic.status)
+        })
     } else {
         Seen::NotReady(None)
     };

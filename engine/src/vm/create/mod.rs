@@ -3,6 +3,7 @@
 //! Source: vm-lifecycle §6. Everything up to the deploy happens inside the pass; the deploy runs beside, and its end writes the
 //! status in a pass of its own (`deploy::finish`).
 
+mod class_devices;
 pub(super) mod deploy;
 mod fast_deploy;
 pub(crate) mod instance;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
 use vmtwin_model::kube::virtual_machine_class::{VirtualMachineClass, VirtualMachineClassSpec};
@@ -163,16 +164,14 @@ fn find_image(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<VirtualMachineImageSta
             .ok_or_else(|| missing(format!("no VM image exists for {:?} in namespace or cluster scope", image.name)))?,
         other => return Err(Missing::new(Reason::UnknownKind, other)),
     };
-    if let Some(provider) = provider.filter(|provider| !provider.kind.is_empty())
-        && !matches!(provider.kind.as_str(), "ContentLibraryItem" | "ClusterContentLibraryItem")
-    {
-        let text = format!("image provider kind {:?} is not supported", provider.kind);
-        return Err(Missing::new(Reason::NotSupported, text));
-    }
     match status.conditions.condition(&ConditionType::Ready) {
-        Some(ready) if ready.status == ConditionStatus::True => Ok(status),
-        Some(ready) if ready.status == ConditionStatus::False => Err(Missing::new(ready.reason.clone(), ready.message.clone())),
-        _ => Err(Missing::new(Reason::NotReady, "VirtualMachineImage is not ready")),
+        Some(ready) if ready.status == ConditionStatus::True => {}
+        Some(ready) if ready.status == ConditionStatus::False => return Err(Missing::new(ready.reason.clone(), ready.message.clone())),
+        _ => return Err(Missing::new(Reason::NotReady, "VirtualMachineImage is not ready")),
+    }
+    match provider.map(|provider| provider.kind).as_deref() {
+        None | Some("" | "ContentLibraryItem" | "ClusterContentLibraryItem") => Ok(status),
+        Some(other) => Err(Missing::new(Reason::NotSupported, format!("unsupported image provider kind: {other}"))),
     }
 }
 
@@ -199,7 +198,36 @@ fn find_storage(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Arc<str>, Missing> {
     if name.is_empty() {
         return Err(Missing::new(Reason::StorageClassRequired, "StorageClass is required but not specified"));
     }
-    let class = cx.find::<StorageClass>("", &name).ok_or_else(|| Missing::new(Reason::NotFound, not_found(StorageClass::KIND, &name)))?;
+    let of_claims = classes_of_claims(cx, draft)?;
+    let own = policy_of(cx, &name)?;
+    for class in of_claims.iter().filter(|class| **class != name) {
+        policy_of(cx, class)?;
+    }
+    Ok(own)
+}
+
+/// The storage classes of the claims that the VM names, each of which must be there; claims of instance storage are made later, and say theirs.
+fn classes_of_claims(cx: &mut Cx<'_>, draft: &VmDraft) -> Result<Vec<String>, Missing> {
+    let namespace = draft.namespace().clone();
+    let claims = draft.spec().volumes.iter().filter_map(|volume| volume.persistent_volume_claim.clone());
+    let mut classes = Vec::new();
+    for claim in claims {
+        let class = match claim.instance_volume_claim {
+            Some(instance) => Some(instance.storage_class),
+            None => {
+                let found = cx.find::<PersistentVolumeClaim>(&namespace, &claim.claim_name);
+                let missing = || Missing::new(Reason::NotFound, not_found(PersistentVolumeClaim::KIND, &claim.claim_name));
+                found.ok_or_else(missing)?.spec().storage_class_name.clone()
+            }
+        };
+        classes.extend(class.filter(|class| !class.is_empty() && !classes.contains(class)));
+    }
+    Ok(classes)
+}
+
+/// The id of a storage class's policy.
+fn policy_of(cx: &mut Cx<'_>, name: &str) -> Result<Arc<str>, Missing> {
+    let class = cx.find::<StorageClass>("", name).ok_or_else(|| Missing::new(Reason::NotFound, not_found(StorageClass::KIND, name)))?;
     let policy = class.spec().parameters.as_ref().and_then(|parameters| parameters.get("storagePolicyID"));
     let text = || Missing::new(Reason::Invalid, format!("StorageClass {name:?} does not have \"storagePolicyID\" parameter"));
     policy.map(|id| id.as_str().into()).ok_or_else(text)

@@ -12,12 +12,13 @@ use vmtwin_model::vsphere::{Operation, Reply};
 use super::interfaces::Interface;
 use super::place::Place;
 use super::prerequisites::Needs;
-use super::{instance, placed_devices};
+use super::{class_devices, instance, placed_devices};
 use crate::affinity::{self, Purpose};
 use crate::features::Feature;
 use crate::pass::{Cx, Flow};
 use crate::policy::workload;
 use crate::verdict::Verdict;
+use crate::vm::update::configuration::boot_options;
 use crate::vm::{VmDraft, ask, keys};
 
 /// CPU, memory and their allocations, as a class says.
@@ -39,6 +40,8 @@ pub(super) fn build(cx: &mut Cx<'_>, draft: &VmDraft, needs: &Needs, interfaces:
     spec.instance_uuid = Some(draft.spec().instance_uuid.as_str().into());
     spec.extra_config.push(OptionValue::new(keys::NAMESPACED_NAME, owner));
     spec.managed_by = Some(managed_by());
+    class_devices::add_keys(&mut spec);
+    spec.boot_options = boot_options::of_new(draft, spec.boot_options.take());
     workload::add_to(&mut spec, needs.applied.as_ref());
     affinity::add_to(&mut spec, &cx.settings.features, draft.view(), Purpose::Creation);
     Ok(spec)
@@ -75,6 +78,7 @@ pub(crate) fn managed_by() -> ManagedBy {
 fn base(draft: &VmDraft, needs: &Needs, clock: MHz) -> Flow<ConfigSpec> {
     let class = needs.class();
     let mut spec = class_config(class)?;
+    spec.device_change.extend(class_devices::listed(class));
     let compute = compute(class, &spec, clock)?;
     spec.name = Some(draft.name().clone());
     spec.annotation.get_or_insert_with(|| keys::DEFAULT_ANNOTATION.into());

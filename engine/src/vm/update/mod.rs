@@ -7,6 +7,7 @@ pub(crate) mod configuration;
 mod location;
 pub(super) mod power;
 mod schema;
+mod snapshot;
 mod status;
 
 use std::sync::Arc;
@@ -24,12 +25,14 @@ pub(super) use status::controller_type;
 type Step = fn(&mut Cx<'_>, &mut VmDraft, &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>>;
 
 /// The steps, in their order.
-pub(crate) const STEPS: [(&str, Step); 5] = [
+pub(crate) const STEPS: [(&str, Step); 7] = [
     ("status", status::reconcile),
     ("location", location::reconcile),
     ("schema upgrade", schema::reconcile),
+    ("snapshot revert", snapshot::revert::reconcile),
     ("config", configuration::reconcile),
     ("power state", power::reconcile),
+    ("snapshot", snapshot::create::reconcile),
 ];
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Verdict> {

@@ -23,13 +23,17 @@ const SOFT_TIMEOUT: Span = Span::from_mins(5);
 const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
 /// When a VM whose task runs is looked at again: the end of a failed task changes nothing that is watched.
-const TASK_POLL: Span = Span::from_secs(10);
+pub(super) const TASK_POLL: Span = Span::from_secs(10);
 
 pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -> Flow<Option<Arc<str>>> {
     gates(cx, draft, vm)?;
     let Some(desired) = draft.spec().power_state else { return Ok(None) };
     let result = match (desired, vm.runtime.power_state) {
-        (Desired::PoweredOn, Observed::PoweredOn) => restart(cx, draft, vm),
+        (Desired::PoweredOn, Observed::PoweredOn) => {
+            // An operator that died after it switched the VM on leaves this to the next one.
+            draft.annotate(keys::FIRST_BOOT_DONE, Some("true"));
+            restart(cx, draft, vm)
+        }
         (Desired::PoweredOn, Observed::PoweredOff | Observed::Suspended) => power_on(cx, draft, vm),
         (Desired::PoweredOff, Observed::PoweredOn) => bring_off(cx, vm, mode(draft.spec().power_off_mode)).map(Some),
         (Desired::PoweredOff, Observed::Suspended) => power_off_suspended(cx, draft, vm),
@@ -194,24 +198,40 @@ fn restart(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine) -
         .map_err(|_| Verdict::failed(format!("spec.nextRestartTime {text:?} cannot be parsed with {RFC3339_NANO:?}")))?;
     let last =
         vm.extra_config(keys::LAST_RESTART_TIME).and_then(|nanos| nanos.parse().ok()).map_or(Timestamp::default(), Timestamp::from_nanos);
+    if wanted == last && draft.status().last_restart_time != Some(wanted) {
+        // An operator that died after it took the note leaves the status to the next one.
+        draft.status_mut().last_restart_time = Some(wanted);
+    }
     if wanted <= last || wanted > cx.now() {
+        tell_of_restart(draft, wanted, last);
         return Ok(None);
     }
-    if !crate::planted::is("restart-recorded-first") {
+    let first = !crate::planted::is("restart-recorded-first");
+    // Where it was done and couldn't be recorded, what is left is the record: a VM isn't restarted until vSphere takes a note of it.
+    if first && draft.status().last_restart_time.is_none_or(|done| done < wanted) {
         restart_now(cx, vm, mode(draft.spec().restart_mode))?;
+        draft.status_mut().last_restart_time = Some(wanted);
     }
     let record = OptionValue::new(keys::LAST_RESTART_TIME, wanted.as_nanos().to_string());
     let spec = ConfigSpec { extra_config: vec![record], ..ConfigSpec::default() };
     if !crate::planted::is("restart-not-recorded") {
         crate::vm::ask(cx, Operation::ReconfigVm { vm: vm.id.clone(), spec: spec.into() }, "failed to record the restart")?;
     }
-    if crate::planted::is("restart-recorded-first")
-        && let Err(Stop::Suspended) = restart_now(cx, vm, mode(draft.spec().restart_mode))
-    {
-        return Err(Stop::Suspended);
+    if !first {
+        draft.status_mut().last_restart_time = Some(wanted);
+        if let Err(Stop::Suspended) = restart_now(cx, vm, mode(draft.spec().restart_mode)) {
+            return Err(Stop::Suspended);
+        }
     }
-    draft.status_mut().last_restart_time = Some(wanted);
     Err(Verdict::Progress("restarted vm").into())
+}
+
+/// The write that told of the restart may have been lost to a conflict or a crash; what the VM has on record is told again.
+fn tell_of_restart(draft: &mut VmDraft, wanted: Timestamp, last: Timestamp) {
+    let told = draft.status().last_restart_time.map(|told| told.to_second());
+    if wanted == last && told != Some(last.to_second()) {
+        draft.status_mut().last_restart_time = Some(last);
+    }
 }
 
 fn restart_now(cx: &mut Cx<'_>, vm: &vsphere::VirtualMachine, mode: PowerOpMode) -> Flow<()> {

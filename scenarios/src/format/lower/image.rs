@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vmtwin_model::rng::Rng;
 use vmtwin_model::units::Bytes;
-use vmtwin_model::vsphere::inventory::{GuestProfile, Image, ImageDisk, Name, Patience, Timing};
+use vmtwin_model::vsphere::inventory::{GuestProfile, Image, ImageDisk, Name, OvfProperty, Patience, Timing};
 use vmtwin_model::vsphere::operation::METHODS;
 
 use super::{Cx, name};
@@ -54,7 +54,16 @@ fn image(cx: &mut Cx<'_>, section: &inventory::Image) -> Image {
             Firmware::Bios => "bios".into(),
             Firmware::Efi => "efi".into(),
         }),
+        ovf_properties: section.ovf_properties.iter().map(ovf_property).collect(),
         guest: section.guest.as_ref().map(name),
+    }
+}
+
+fn ovf_property(section: &inventory::OvfProperty) -> OvfProperty {
+    OvfProperty {
+        key: name(&section.key),
+        type_: section.type_.as_ref().map_or_else(|| "string".into(), name),
+        default: section.default.as_ref().map_or_else(|| "".into(), name),
     }
 }
 

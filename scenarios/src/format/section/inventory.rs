@@ -243,8 +243,24 @@ pub(in crate::format) struct Image {
     pub(in crate::format) hardware_version: Option<Spanned<u64>>,
     /// The firmware.
     pub(in crate::format) firmware: Option<Firmware>,
+    /// What its OVF lets a VM's user set.
+    #[serde(default)]
+    pub(in crate::format) ovf_properties: Vec<OvfProperty>,
     /// The guest's behaviour: an entry of `guests`.
     pub(in crate::format) guest: Option<Text>,
+}
+
+/// A property of an OVF, under the names of the image's status.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::format) struct OvfProperty {
+    /// Its name.
+    pub(in crate::format) key: Text,
+    /// What it takes; `string` unless told.
+    #[serde(rename = "type")]
+    pub(in crate::format) type_: Option<Text>,
+    /// Its value when nobody sets one.
+    pub(in crate::format) default: Option<Text>,
 }
 
 /// The type of an image.

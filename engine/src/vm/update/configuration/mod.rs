@@ -3,12 +3,16 @@
 //! Mirrors: vm-operator `pkg/providers/vsphere/vmprovider_vm_utils.go` and `session/session_vm_update.go`. All that is to change goes into one
 //! reconfigure; whatever it changes ends the pass, so that a power-on finds the VM as it is to be.
 
+pub(crate) mod boot_options;
 pub(crate) mod bootstrap;
 mod cdrom;
 mod cluster_module;
 mod network_config;
 pub(crate) mod nics;
+pub(crate) mod promotion;
 pub(crate) mod resize;
+
+pub(super) use bootstrap::{gzip_base64, plain_text};
 
 use std::sync::Arc;
 
@@ -25,6 +29,7 @@ use crate::crypto::Doing;
 use crate::features::Feature;
 use crate::pass::{Cx, Flow, Known, Stop};
 use crate::policy::workload;
+use crate::settings::NetworkProvider;
 use crate::verdict::Verdict;
 use crate::vm::create::{interfaces, prerequisites, spec};
 use crate::vm::encryption::{self, Scope};
@@ -60,6 +65,9 @@ fn apply(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::VirtualMachine, con
     let set = set_of(cx, draft, vm);
     note_pause(draft, vm);
     if matches!(set, Set::Nothing | Set::Marks) {
+        if set == Set::Nothing {
+            promotion::reconcile(cx, draft, vm, config)?;
+        }
         let mut change = if set == Set::Nothing { ConfigSpec::default() } else { marks(draft, config) };
         let scope = if set == Set::Marks || has_running_task(vm) { Scope::Report } else { Scope::Whole };
         let doing = encryption::reconcile(cx, draft, vm, config, &mut change, scope)?;
@@ -104,9 +112,15 @@ fn bring_up_to_date(
     let applied = policies(cx, draft, config)?;
     workload::correct(&mut change, vm, applied.as_ref());
     collect(cx, draft, vm, config, set, class.as_ref(), &mut change)?;
-    if cx.settings.features.on(Feature::MutableNetworks) && set != Set::On {
+    let mutable = cx.settings.features.on(Feature::MutableNetworks);
+    change.boot_options = boot_options::collect(draft, config, &ready, mutable);
+    if set == Set::On && cx.settings.network_provider == NetworkProvider::Vpc {
+        change.device_change.extend(nics::attached_anew(draft, &config.hardware.device, &ready));
+    }
+    if mutable && set != Set::On {
         change.device_change.extend(nics::changes(cx, draft, &config.hardware.device, &ready));
     }
+    promotion::reconcile(cx, draft, vm, config)?;
     let doing = encryption::reconcile(cx, draft, vm, config, &mut change, Scope::Whole)?;
     reconfigure(cx, draft, vm, change, set, doing)?;
     if set != Set::On
@@ -303,6 +317,9 @@ fn reconfigure(
         Ok(_) => {
             if resized {
                 resize::note_applied(cx, draft);
+            }
+            if set == Set::On {
+                draft.annotate(keys::RECONFIGURE_NIC, None);
             }
             if set == Set::On && tracking.is_some() {
                 // Block tracking takes effect once the VM was suspended and resumed. Its failure leaves it to the next power cycle.

@@ -10,13 +10,27 @@ use vmtwin_model::vsphere::spec::{Device, DeviceChange, DeviceType};
 
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
-use crate::vm::VmDraft;
 use crate::vm::create::{interfaces, interfaces::Interface, spec};
+use crate::vm::{VmDraft, keys};
 
 /// What has to change of the cards.
 pub(super) fn changes(cx: &mut Cx<'_>, draft: &VmDraft, devices: &[Device], wanted: &[Interface]) -> Vec<DeviceChange> {
     let orphans = interfaces::orphans(cx, draft, wanted);
     plan(devices, wanted, &orphans)
+}
+
+/// The cards of the interfaces that an annotation names, attached to their ports anew: what a restore of the VPC asks for, also of a running VM.
+pub(super) fn attached_anew(draft: &VmDraft, devices: &[Device], wanted: &[Interface]) -> Vec<DeviceChange> {
+    let named: Vec<&str> = draft.annotation(keys::RECONFIGURE_NIC).unwrap_or_default().split(',').map(str::trim).collect();
+    let cards = devices.iter().filter(|device| device.type_.is_ethernet_card());
+    let restored = cards.zip(wanted).filter(|(_, interface)| named.contains(&interface.name.as_str()));
+    restored
+        .map(|(card, interface)| {
+            let mut card = card.clone();
+            spec::plug(&mut card, interface);
+            DeviceChange::edit(card)
+        })
+        .collect()
 }
 
 /// Whether cards wait for the VM to be off.

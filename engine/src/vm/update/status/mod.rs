@@ -20,6 +20,7 @@ use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, 
 use vmtwin_model::vsphere::{self, vm::PowerState as Observed};
 
 use super::configuration::resize;
+use super::snapshot;
 use crate::pass::{Cx, Flow};
 use crate::vm::{VmDraft, create, group_link, keys};
 
@@ -33,6 +34,7 @@ pub(super) fn reconcile(cx: &mut Cx<'_>, draft: &mut VmDraft, vm: &vsphere::Virt
     network::write(cx, draft, vm);
     guest::write(cx, draft, vm);
     storage::write(cx, draft, vm);
+    snapshot::status::write(cx, draft, vm)?;
     zone(cx, draft, vm);
     vm.location.host_name.as_deref().unwrap_or_default().clone_into(&mut draft.status_mut().node_name);
     probe::write(cx, draft, vm);

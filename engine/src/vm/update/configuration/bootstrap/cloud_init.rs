@@ -174,7 +174,7 @@ fn check_commands(commands: Option<&Value>) -> Result<(), String> {
 }
 
 /// Compressed and encoded as cloud-init's VMware data source reads it; no time stamp goes in.
-fn gzip_base64(text: &str) -> String {
+pub(crate) fn gzip_base64(text: &str) -> String {
     let mut encoder: GzEncoder<Vec<u8>> = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
     encoder.write_all(text.as_bytes()).expect("writing to memory can't fail");
     let bytes = encoder.finish().expect("writing to memory can't fail");

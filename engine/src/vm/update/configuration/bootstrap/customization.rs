@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use vmtwin_model::kube::reference::ValueOrSecretKeySelector;
 use vmtwin_model::kube::virtual_machine::{LinuxPrep, NetworkConfigInterfaceStatus, NetworkConfigStatus, Sysprep, SysprepSpec};
 
-use super::Guest;
+use super::{Guest, template};
 use crate::pass::Cx;
 use crate::vm::VmDraft;
-use crate::vm::secrets::{self, Kept};
+use crate::vm::secrets::{self, Kept, UNATTEND};
 
 /// The time zone of a Windows guest whose answers say nothing of it: UTC in Microsoft's numbering.
 const UTC: i32 = 85;
@@ -59,7 +59,11 @@ pub(super) fn sysprep(cx: &mut Cx<'_>, draft: &VmDraft, guest: &Guest<'_>, spec:
     let identity = match (&spec.raw_sysprep, &spec.sysprep) {
         (Some(raw), _) => {
             let text = held(cx, draft, &Kept::unattend(raw))?;
-            json!({"_typeName": "CustomizationSysprepText", "value": plain_text(&text)})
+            if text.is_empty() {
+                return Err(format!("no Sysprep XML data with key {:?}", if raw.key.is_empty() { UNATTEND } else { &raw.key }));
+            }
+            let value = template::Data::of(draft, guest).render(&plain_text(&text));
+            json!({"_typeName": "CustomizationSysprepText", "value": value})
         }
         (None, Some(answers)) => self::answers(cx, draft, &config, answers)?,
         (None, None) => return Err("no Sysprep data".to_owned()),
@@ -116,7 +120,7 @@ fn answers(cx: &mut Cx<'_>, draft: &VmDraft, config: &NetworkConfigStatus, answe
 }
 
 /// The network as the guest is meant to have it; it is written before the bootstrap.
-fn intended(draft: &VmDraft) -> NetworkConfigStatus {
+pub(super) fn intended(draft: &VmDraft) -> NetworkConfigStatus {
     draft.status().network.as_ref().and_then(|network| network.config.clone()).unwrap_or_default()
 }
 
@@ -176,7 +180,7 @@ fn adapter(config: &NetworkConfigInterfaceStatus, mac: &str) -> Value {
     if mac.is_empty() { json!({"adapter": adapter}) } else { json!({"macAddress": mac, "adapter": adapter}) }
 }
 
-fn mask(prefix: &str) -> String {
+pub(super) fn mask(prefix: &str) -> String {
     let prefix: u32 = prefix.parse().unwrap_or(32);
     Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - prefix.min(32)).unwrap_or(0)).to_string()
 }
@@ -199,7 +203,7 @@ fn text(cx: &mut Cx<'_>, draft: &VmDraft, text: &ValueOrSecretKeySelector) -> Re
 }
 
 /// A text that may have been encoded in base64, and compressed before that, as it was. Anything else is a text already.
-pub(super) fn plain_text(text: &str) -> String {
+pub(crate) fn plain_text(text: &str) -> String {
     let compact: String = text.split_whitespace().collect();
     let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(&compact) else { return unzipped(text.as_bytes()) };
     if bytes.is_empty() || std::str::from_utf8(&bytes).is_err() && !bytes.starts_with(&[0x1f, 0x8b]) {

@@ -8,9 +8,11 @@
 
 mod cloud_init;
 mod customization;
+mod template;
 mod vapp;
 
-pub(crate) use cloud_init::settle_instance_id;
+pub(crate) use cloud_init::{gzip_base64, settle_instance_id};
+pub(crate) use customization::plain_text;
 
 use serde_json::{Value, json};
 use vmtwin_model::kube::power::PowerState as Desired;
@@ -64,6 +66,7 @@ struct Guest<'a> {
     config: &'a Config,
     interfaces: &'a [Interface],
     switches_on: bool,
+    is_off: bool,
 }
 
 pub(super) fn apply(
@@ -73,8 +76,9 @@ pub(super) fn apply(
     config: &Config,
     interfaces: &[Interface],
 ) -> Flow<()> {
-    let switches_on = vm.runtime.power_state == Observed::PoweredOff && draft.spec().power_state == Some(Desired::PoweredOn);
-    let guest = Guest { config, interfaces, switches_on };
+    let is_off = vm.runtime.power_state == Observed::PoweredOff;
+    let switches_on = is_off && draft.spec().power_state == Some(Desired::PoweredOn);
+    let guest = Guest { config, interfaces, switches_on, is_off };
     let plan = plan(cx, draft, &guest).map_err(|why| Verdict::failed(format!("failed to create bootstrap data: {why}")))?;
     let mut done = None;
     if let Some((spec, content)) = plan.config {
@@ -93,11 +97,11 @@ fn plan(cx: &mut Cx<'_>, draft: &mut VmDraft, guest: &Guest<'_>) -> Result<Plan,
         return cloud_init::plan(cx, draft, guest, cloud_init);
     }
     let customizes = linux_prep.is_some() || sysprep.is_some();
-    if customizes && !guest.switches_on {
+    if (customizes && !guest.switches_on) || !guest.is_off {
         return Ok(Plan::default());
     }
     let config = match vapp_config {
-        Some(vapp) => vapp::config(cx, draft, guest.config, vapp)?.map(hashed),
+        Some(vapp) => vapp::config(cx, draft, guest, vapp)?.map(hashed),
         None => None,
     };
     if let Some(prep) = linux_prep {

@@ -10,6 +10,7 @@ use vmtwin_model::kube::virtual_machine::VAppConfig;
 use vmtwin_model::vsphere::spec::ConfigSpec;
 use vmtwin_model::vsphere::vm::{Config, VAppProperty};
 
+use super::{Guest, template};
 use crate::pass::Cx;
 use crate::vm::VmDraft;
 use crate::vm::secrets::{self, Kept};
@@ -20,9 +21,11 @@ const GUEST_INFO: &str = "com.vmware.guestInfo";
 const TEXT_MAX: usize = 65_535;
 
 /// The change of the VM's vApp configuration; nothing where all properties have their values.
-pub(super) fn config(cx: &mut Cx<'_>, draft: &VmDraft, config: &Config, spec: &VAppConfig) -> Result<Option<ConfigSpec>, String> {
-    let Some(there) = &config.v_app_config else { return Err("vAppConfig is not yet available".to_owned()) };
-    let values = values(cx, draft, spec)?;
+pub(super) fn config(cx: &mut Cx<'_>, draft: &VmDraft, guest: &Guest<'_>, spec: &VAppConfig) -> Result<Option<ConfigSpec>, String> {
+    let Some(there) = &guest.config.v_app_config else { return Err("vAppConfig is not yet available".to_owned()) };
+    let mut values = values(cx, draft, spec)?;
+    let data = template::Data::of(draft, guest);
+    values.values_mut().for_each(|value| *value = data.render(value));
     let mut changed = Vec::new();
     for property in there.property.iter().filter(|property| property.user_configurable == Some(true)) {
         let Some(value) = values.get(&*property.id).filter(|value| ***value != *property.value) else { continue };
