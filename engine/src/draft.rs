@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use vmtwin_model::kube::api::{ApiError, Write};
 use vmtwin_model::kube::{Object, Resource, View};
 
@@ -22,6 +22,19 @@ pub struct Draft<K: Resource> {
 }
 
 impl<K: Resource> Draft<K> {
+    /// A reference to it as the controlling owner of another object.
+    pub(crate) fn as_owner(&self) -> OwnerReference {
+        let info = K::KIND.info();
+        OwnerReference {
+            api_version: info.api_version(),
+            kind: info.kind.to_owned(),
+            name: self.base.key.name.to_string(),
+            uid: self.base.uid().to_owned(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
     /// A draft of this object, if it is of kind `K`.
     #[must_use]
     pub fn of(base: Arc<Object>) -> Option<Self> {

@@ -12,7 +12,8 @@ use vmtwin_model::vsphere::operation::PlaceVmsXCluster;
 use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::World;
-use crate::placement::{Besides, Policy, Stated, Topology, tags_of};
+use crate::placement::Besides;
+use crate::policies::{Policy, Stated, Topology, tags_of};
 use crate::shards::Shards;
 use crate::vm::{NAMESPACED_NAME, Vm};
 
@@ -233,21 +234,7 @@ mod tests {
     use vmtwin_model::vsphere::{Operation, Reply};
 
     use super::*;
-    use crate::trial::{Trial, inventory, spec};
-
-    /// Zones a and b, two hosts each.
-    fn two_zones() -> Trial {
-        let mut inventory = inventory();
-        let mut second = inventory.zones[0].clone();
-        second.name = "zone-b".into();
-        second.clusters[0].name = "cluster-b".into();
-        for (nth, host) in second.clusters[0].hosts.iter_mut().enumerate() {
-            host.name = format!("esx-b{nth}").into();
-        }
-        inventory.zones.push(second);
-        inventory.namespaces[0].zones = vec!["zone-a".into(), "zone-b".into()];
-        Trial::new(&inventory)
-    }
+    use crate::trial::{Trial, spec, two_zones};
 
     fn tag(name: &str) -> Value {
         json!({"nameId": {"tag": name, "category": "shop"}})
@@ -299,15 +286,15 @@ mod tests {
     #[test]
     fn zone_anti_affinity_binds_in_both_directions_within_a_request() {
         let web = |name: &str| tagged(spec(name), "app:web");
-        let both = zones(&mut two_zones(), vec![loner("x"), web("w1"), web("w2")]).expect("two zones suffice");
+        let both = zones(&mut Trial::new(&two_zones()), vec![loner("x"), web("w1"), web("w2")]).expect("two zones suffice");
         assert!(both[0] != both[1] && both[1] == both[2], "those with the tag don't repel each other: {both:?}");
-        let turned = zones(&mut two_zones(), vec![web("w1"), loner("x"), web("w2")]).expect("whoever comes first");
+        let turned = zones(&mut Trial::new(&two_zones()), vec![web("w1"), loner("x"), web("w2")]).expect("whoever comes first");
         assert!(turned[0] != turned[1] && turned[0] == turned[2], "{turned:?}");
     }
 
     #[test]
     fn a_later_vm_with_the_tag_avoids_the_one_that_stated_it_though_that_was_made_without() {
-        let mut trial = two_zones();
+        let mut trial = Trial::new(&two_zones());
         assert_eq!(zones(&mut trial, vec![loner("x")]), Ok(vec!["a".to_owned()]));
         trial.deploy(spec("x"));
         assert_eq!(zones(&mut trial, vec![tagged(spec("w"), "app:web")]), Ok(vec!["b".to_owned()]));
@@ -320,9 +307,9 @@ mod tests {
     #[test]
     fn one_that_states_it_of_its_own_tag_isn_t_in_its_own_way() {
         let own = |name: &str| tagged(loner(name), "app:web");
-        let placed = zones(&mut two_zones(), vec![own("x"), own("y")]).expect("one for each");
+        let placed = zones(&mut Trial::new(&two_zones()), vec![own("x"), own("y")]).expect("one for each");
         assert_ne!(placed[0], placed[1]);
-        let why = zones(&mut two_zones(), vec![own("x"), own("y"), own("z")]).expect_err("two zones are too few");
+        let why = zones(&mut Trial::new(&two_zones()), vec![own("x"), own("y"), own("z")]).expect_err("two zones are too few");
         assert!(why.contains("VmToVmGroupsAntiAffinity with shop/app:web"), "{why}");
     }
 
@@ -330,7 +317,7 @@ mod tests {
     fn what_one_states_binds_those_before_it_in_the_request_too() {
         let plain = |name: &str| tagged(spec(name), "app:db");
         let stranger = stating(spec("x"), "VmVmAntiAffinity", "Host", "app:db");
-        let mut trial = two_zones();
+        let mut trial = Trial::new(&two_zones());
         assert!(zones(&mut trial, vec![plain("a"), plain("b"), plain("c"), stranger.clone()]).is_ok(), "four hosts for four");
         let why = zones(&mut trial, vec![plain("a"), plain("b"), plain("c"), plain("d"), stranger]).expect_err("not for five");
         assert!(why.contains("app:db"), "{why}");
@@ -340,9 +327,9 @@ mod tests {
     fn affinity_and_host_anti_affinity_bind_those_with_the_tag_that_state_nothing() {
         let plain = |name: &str| tagged(spec(name), "app:db");
         let near = tagged(stating(spec("x"), "VmVmAffinity", "VSphereZone", "app:db"), "app:db");
-        let placed = zones(&mut two_zones(), vec![near, plain("y"), spec("z"), plain("w")]).expect("they fit");
+        let placed = zones(&mut Trial::new(&two_zones()), vec![near, plain("y"), spec("z"), plain("w")]).expect("they fit");
         assert!(placed[0] == placed[1] && placed[1] == placed[3], "{placed:?}");
-        let mut trial = two_zones();
+        let mut trial = Trial::new(&two_zones());
         let apart = tagged(stating(spec("x"), "VmVmAntiAffinity", "Host", "app:db"), "app:db");
         let specs = vec![apart.clone(), plain("y"), plain("z"), plain("w")];
         assert!(zones(&mut trial, specs).is_ok(), "four hosts for four");

@@ -40,6 +40,7 @@ mod neighbours;
 mod network;
 mod placement;
 pub mod planning;
+mod policies;
 mod pool;
 mod power;
 mod promotion;

@@ -130,8 +130,8 @@ mod tests {
     use vmtwin_model::units::{MiB, VCpus};
 
     use super::*;
-    use crate::placement::tags_of;
-    use crate::trial::{Trial, inventory, spec};
+    use crate::policies::tags_of;
+    use crate::trial::{Trial, spec, two_zones};
 
     /// A VM of one of a few sorts: its size and its tag. All with a tag state the same policy about it: what binds others that don't state
     /// it is judged VM by VM.
@@ -160,16 +160,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_best_of_a_memo_is_the_best_of_all_hosts(vms in prop::collection::vec(vm(), 1..40), policies in prop::array::uniform3(0..5_u8)) {
-            let mut inventory = inventory();
-            let mut second = inventory.zones[0].clone();
-            second.name = "zone-b".into();
-            second.clusters[0].name = "cluster-b".into();
-            for (nth, host) in second.clusters[0].hosts.iter_mut().enumerate() {
-                host.name = format!("esx-b{nth}").into();
-            }
-            inventory.zones.push(second);
-            inventory.namespaces[0].zones = vec!["zone-a".into(), "zone-b".into()];
-            let trial = Trial::new(&inventory);
+            let trial = Trial::new(&two_zones());
             let world = &trial.world;
             let pools: Vec<(u32, u32)> = world.clusters.iter().map(|(row, cluster)| (cluster.root, row)).collect();
             let with_policy = |(size, tag): (u8, u8)| (size, policies[usize::from(tag)], tag);

@@ -13,7 +13,8 @@ use vmtwin_model::vsphere::spec::ConfigSpec;
 
 use crate::World;
 use crate::deploy;
-use crate::placement::{Besides, Score, size_of, tag_key};
+use crate::placement::{Besides, Score, size_of};
+use crate::policies::tag_key;
 
 /// A request for more VMs than that is taken as it comes.
 const MOST_VMS: usize = 64;

@@ -94,6 +94,20 @@ pub(crate) fn inventory() -> Inventory {
     }
 }
 
+/// The same with zones a and b, two hosts each.
+pub(crate) fn two_zones() -> Inventory {
+    let mut inventory = inventory();
+    let mut second = inventory.zones[0].clone();
+    second.name = "zone-b".into();
+    second.clusters[0].name = "cluster-b".into();
+    for (nth, host) in second.clusters[0].hosts.iter_mut().enumerate() {
+        host.name = format!("esx-b{nth}").into();
+    }
+    inventory.zones.push(second);
+    inventory.namespaces[0].zones = vec!["zone-a".into(), "zone-b".into()];
+    inventory
+}
+
 /// A spec of two CPUs and 4 GiB, with one adapter on the network.
 pub(crate) fn spec(name: &str) -> ConfigSpec {
     let mut card = Device::new(DeviceType::VirtualVmxnet3, -1);

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use vmtwin_model::kube::api::{ErrorReason, Write};
 use vmtwin_model::kube::cluster_virtual_machine_image::ClusterVirtualMachineImage;
@@ -13,7 +13,7 @@ use vmtwin_model::kube::policy_evaluation::{
     GuestFamily, PolicyEvaluation, PolicyEvaluationGuest, PolicyEvaluationImage, PolicyEvaluationSpec, PolicyEvaluationStatus,
     PolicyEvaluationWorkload,
 };
-use vmtwin_model::kube::virtual_machine::{PolicyStatus, VirtualMachine};
+use vmtwin_model::kube::virtual_machine::PolicyStatus;
 use vmtwin_model::kube::virtual_machine_image::VirtualMachineImage;
 use vmtwin_model::kube::{ConditionType, Conditions, Object, Resource};
 use vmtwin_model::vsphere;
@@ -61,7 +61,7 @@ pub(crate) fn applied(cx: &mut Cx<'_>, vm: &VmDraft, guest_id: &str, stage: Stag
     if *evaluation.spec() != wanted || !is_owned(&evaluation, vm) {
         let Some(mut draft) = Draft::<PolicyEvaluation>::of(evaluation.object.clone()) else { return Err(not_ready()) };
         *draft.spec_mut() = wanted;
-        draft.meta_mut().owner_references = Some(vec![owner(vm)]);
+        draft.meta_mut().owner_references = Some(vec![vm.as_owner()]);
         if let Some(update) = draft.into_write() {
             write(cx, update)?;
         }
@@ -104,22 +104,10 @@ fn new(vm: &VmDraft, name: String, spec: PolicyEvaluationSpec) -> Object {
     let meta = ObjectMeta {
         name: Some(name),
         namespace: Some(vm.namespace().to_string()),
-        owner_references: Some(vec![owner(vm)]),
+        owner_references: Some(vec![vm.as_owner()]),
         ..ObjectMeta::default()
     };
     Object::new::<PolicyEvaluation>(meta, spec, PolicyEvaluationStatus::default())
-}
-
-fn owner(vm: &VmDraft) -> OwnerReference {
-    let info = VirtualMachine::KIND.info();
-    OwnerReference {
-        api_version: info.api_version(),
-        kind: info.kind.to_owned(),
-        name: vm.name().to_string(),
-        uid: vm.base().uid().to_owned(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
 }
 
 fn is_owned(evaluation: &Known<PolicyEvaluation>, vm: &VmDraft) -> bool {

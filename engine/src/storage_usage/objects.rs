@@ -5,11 +5,11 @@ use std::sync::Arc;
 use base64::Engine as _;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::storage::v1::StorageClass;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use vmtwin_model::kube::api::Write;
 use vmtwin_model::kube::storage_policy_quota::StoragePolicyQuota;
 use vmtwin_model::kube::storage_policy_usage::{StoragePolicyUsage, StoragePolicyUsageSpec, StoragePolicyUsageStatus};
-use vmtwin_model::kube::{Object, ObjectKey, Resource};
+use vmtwin_model::kube::{Object, ObjectKey};
 
 use super::sums::Whose;
 use crate::draft::Draft;
@@ -65,18 +65,10 @@ fn ensure_one(cx: &mut Cx<'_>, quota: &Draft<StoragePolicyQuota>, class: &str, w
             return Ok(Some(error.to_string()));
         }
     }
-    let info = StoragePolicyQuota::KIND.info();
     let meta = ObjectMeta {
         name: Some(name),
         namespace: Some(quota.namespace().to_string()),
-        owner_references: Some(vec![OwnerReference {
-            api_version: info.api_version(),
-            kind: info.kind.to_owned(),
-            name: quota.name().to_string(),
-            uid: quota.base().uid().to_owned(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }]),
+        owner_references: Some(vec![quota.as_owner()]),
         ..ObjectMeta::default()
     };
     let spec = StoragePolicyUsageSpec {

@@ -11,7 +11,6 @@ use vmtwin_model::kube::virtual_machine::VolumeSpec;
 use super::{Existing, VmDraft};
 use crate::pass::{Cx, Flow};
 use crate::verdict::Verdict;
-use crate::vm::create::interfaces::owner;
 
 /// Where CNS writes the disk's UUID.
 pub(super) const DISK_UUID: &str = "diskUUID";
@@ -34,7 +33,7 @@ pub(super) fn create(cx: &mut Cx<'_>, draft: &VmDraft, name: &str, claim: &str) 
     let meta = ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(draft.namespace().to_string()),
-        owner_references: Some(vec![owner(draft)]),
+        owner_references: Some(vec![draft.as_owner()]),
         ..ObjectMeta::default()
     };
     let spec = CnsNodeVmAttachmentSpec { nodeuuid: draft.status().bios_uuid.clone(), volumename: claim.to_owned() };

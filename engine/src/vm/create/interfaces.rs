@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use vmtwin_model::kube::api::Write;
 use vmtwin_model::kube::network_interface::{self, NetworkInterface};
 use vmtwin_model::kube::subnet_port::{PortAddressBinding, SubnetPort, SubnetPortSpec, SubnetPortStatus};
-use vmtwin_model::kube::virtual_machine::{NetworkInterfaceSpec, VirtualMachine};
+use vmtwin_model::kube::virtual_machine::NetworkInterfaceSpec;
 use vmtwin_model::kube::virtual_network_interface::{VirtualNetworkInterface, VirtualNetworkInterfaceSpec, VirtualNetworkInterfaceStatus};
 use vmtwin_model::kube::{Condition, ConditionStatus, ConditionType, Conditions, Kind, Object, ObjectKey, Resource};
 use vmtwin_model::time::Span;
@@ -165,7 +165,7 @@ fn new_object(provider: NetworkProvider, draft: &VmDraft, interface: &NetworkInt
         name: Some(key.name.to_string()),
         namespace: Some(key.namespace.to_string()),
         labels: Some(labels(draft, interface).map(|(key, value)| (key.to_owned(), value)).into()),
-        owner_references: Some(vec![owner(draft)]),
+        owner_references: Some(vec![draft.as_owner()]),
         ..ObjectMeta::default()
     };
     let network = network_name(interface);
@@ -212,7 +212,7 @@ fn updated<K: Resource>(
     ask: impl FnOnce(&mut K::Spec),
 ) -> Result<Option<Write>, String> {
     let owners = there.meta.owner_references.as_deref().unwrap_or_default();
-    let own = owner(draft);
+    let own = draft.as_owner();
     let is_own = |other: &OwnerReference| other.kind == own.kind && other.name == own.name;
     if let Some(other) = owners.iter().find(|other| other.controller == Some(true) && !is_own(other)) {
         let key = &there.key;
@@ -246,18 +246,6 @@ fn kind(provider: NetworkProvider) -> Kind {
         NetworkProvider::Vpc => SubnetPort::KIND,
         NetworkProvider::NsxT => VirtualNetworkInterface::KIND,
         NetworkProvider::Vds | NetworkProvider::Named => NetworkInterface::KIND,
-    }
-}
-
-pub(crate) fn owner(draft: &VmDraft) -> OwnerReference {
-    let info = VirtualMachine::KIND.info();
-    OwnerReference {
-        api_version: info.api_version(),
-        kind: info.kind.to_owned(),
-        name: draft.name().to_string(),
-        uid: draft.base().uid().to_owned(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
     }
 }
 

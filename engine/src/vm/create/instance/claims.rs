@@ -9,10 +9,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, VolumeResourceRequirements,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use vmtwin_model::kube::Object;
 use vmtwin_model::kube::api::Write;
-use vmtwin_model::kube::virtual_machine::{InstanceVolumeClaim, VirtualMachine};
-use vmtwin_model::kube::{Object, Resource};
+use vmtwin_model::kube::virtual_machine::InstanceVolumeClaim;
 use vmtwin_model::time::{Span, Timestamp};
 
 use crate::pass::{Cx, Flow, Known};
@@ -95,21 +95,12 @@ fn standing(claim: Option<&Known<PersistentVolumeClaim>>, vm: &VmDraft, node: &s
 }
 
 fn new(vm: &VmDraft, name: String, volume: &InstanceVolumeClaim, node: &str) -> Object {
-    let info = VirtualMachine::KIND.info();
-    let owner = OwnerReference {
-        api_version: info.api_version(),
-        kind: info.kind.to_owned(),
-        name: vm.name().to_string(),
-        uid: vm.base().uid().to_owned(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    };
     let meta = ObjectMeta {
         name: Some(name),
         namespace: Some(vm.namespace().to_string()),
         labels: Some(BTreeMap::from([(RESOURCE.to_owned(), "true".to_owned())])),
         annotations: Some(BTreeMap::from([(SELECTED_NODE.to_owned(), node.to_owned())])),
-        owner_references: Some(vec![owner]),
+        owner_references: Some(vec![vm.as_owner()]),
         ..ObjectMeta::default()
     };
     let requests = BTreeMap::from([("storage".to_owned(), volume.size.clone())]);
